@@ -1,0 +1,92 @@
+import type { Logger } from "../../core/log.ts";
+import { type Action, isStored, type StoredAction, subjectOf } from "../decide/action.ts";
+import { applicationAfter } from "../decide/apply-action.ts";
+import type { ClusterState } from "../decide/cluster.ts";
+import type { ClusterEvent } from "../state/cluster-state.ts";
+import type { DesiredState } from "../state/desired-state.ts";
+import type { DecisionLog } from "./decision-log.ts";
+import type { WorkerStreams } from "./worker-streams.ts";
+
+/** What an executor works with. */
+export type ExecutorDeps = {
+  readonly log: Logger;
+  readonly desired: DesiredState;
+  readonly streams: WorkerStreams;
+  readonly decisions: DecisionLog;
+  /** The state as it is now. */
+  readonly current: () => ClusterState;
+  /** Runs a change of what is stored once the one before it has ended, deploys included. */
+  readonly change: <T>(change: () => Promise<T>) => Promise<T>;
+};
+
+/**
+ * Performs decided actions, in order. Most only change what is wanted, and take effect through the table and the
+ * assignments that follow from the state; some must be in the store first. One that fails leaves no event: the next
+ * tick decides again.
+ */
+export class Executor {
+  readonly #deps: ExecutorDeps;
+
+  constructor(deps: ExecutorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Performs the actions; calls back with what happened as soon as it has. */
+  async perform(
+    actions: readonly Action[],
+    state: ClusterState,
+    onEvent: (event: ClusterEvent) => void,
+  ): Promise<void> {
+    for (const action of actions) {
+      try {
+        const isDone = isStored(action) ? await this.#store(action, onEvent) : this.#perform(action, onEvent);
+        if (!isDone) continue;
+        this.#deps.decisions.add(action, state, this.#deps.current());
+        this.#tell(action);
+      } catch (thrown) {
+        const fields = { err: thrown, action: action.kind, subject: subjectOf(action), reason: action.reason };
+        this.#deps.log.error(fields, "an action failed; it is decided again");
+      }
+    }
+  }
+
+  #perform(action: Action, onEvent: (event: ClusterEvent) => void): boolean {
+    if (action.kind === "markNode" && action.state === "lost") {
+      // Its worker must register again before it counts, so a stream that is still open is of no use.
+      this.#deps.streams.close(action.node, "the node was silent for too long; register again");
+      this.#deps.desired.deleteNode(action.node).catch((err: unknown) => {
+        this.#deps.log.warn({ err, node: action.node }, "a lost node could not be taken out of the store");
+      });
+    }
+    onEvent({ kind: "acted", action });
+    return true;
+  }
+
+  /**
+   * Stores what follows from the newest record, not from the one it was decided on: a deploy that came between would be
+   * overwritten. False when the action no longer fits.
+   */
+  #store(action: StoredAction, onEvent: (event: ClusterEvent) => void): Promise<boolean> {
+    const { desired, current, change } = this.#deps;
+    return change(async () => {
+      const application = current().applications.get(action.application);
+      if (application === undefined) return false;
+      const changed = applicationAfter(application, action);
+      if (changed === application) return false;
+      if (changed === undefined) {
+        await desired.deleteApplication(application.name);
+        onEvent({ kind: "applicationRemoved", name: application.name });
+      } else {
+        await desired.putApplication(changed);
+        onEvent({ kind: "applicationStored", application: changed });
+      }
+      return true;
+    });
+  }
+
+  #tell(action: Action): void {
+    const { kind, ...fields } = action;
+    const isBad = kind === "giveUp" || (kind === "markNode" && action.state !== "live");
+    this.#deps.log[isBad ? "warn" : "info"](fields, `decided: ${kind} ${subjectOf(action)} (${action.reason})`);
+  }
+}

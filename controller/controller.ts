@@ -1,0 +1,249 @@
+import type { Clock, Timer } from "../core/clock.ts";
+import type { ApplicationName } from "../core/ids.ts";
+import { NotFoundError, RouteConflictError } from "../core/error.ts";
+import type { Logger } from "../core/log.ts";
+import { TICK_MS } from "../core/limits.ts";
+import type { Metrics } from "../core/metric.ts";
+import type { Random } from "../core/random.ts";
+import type { ControlService } from "../proto/transport.ts";
+import { AssignmentSender } from "./act/assignments.ts";
+import { DecisionLog } from "./act/decision-log.ts";
+import { Executor } from "./act/executor.ts";
+import { TablePublisher } from "./act/table-publisher.ts";
+import { WorkerStreams } from "./act/worker-streams.ts";
+import { checkPlan } from "./decide/check-plan.ts";
+import type { ClusterState } from "./decide/cluster.ts";
+import { deploy, type DeployInput, type DeployPlan, routeOwner } from "./decide/deploy.ts";
+import { reconcile } from "./decide/reconcile.ts";
+import { WorkerService } from "./service/worker-service.ts";
+import type { BlobStore } from "./state/blob-store.ts";
+import { type ClusterEvent, initialState, LiveState } from "./state/cluster-state.ts";
+import { DesiredState } from "./state/desired-state.ts";
+import type { Store } from "./state/store.ts";
+
+/**
+ * The loop: gather a snapshot → reconcile → perform → publish. It runs on every event, a burst of them at once, and at
+ * least every TICK_MS. Decisions come from state alone, so a tick that failed half-way is simply done again. What is
+ * wanted reaches the workers as the routing table and as assignments, both of which follow from the state.
+ *
+ * It owns the state and is the only one to change it. It never answers a request, and nothing that serves waits for it.
+ */
+
+/** What a controller is made of. */
+export type ControllerDeps = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly store: Store;
+  readonly blobs: BlobStore;
+};
+
+/** The control plane's process, without its sockets. */
+export class Controller {
+  readonly streams: WorkerStreams;
+  readonly decisions: DecisionLog;
+  readonly #deps: ControllerDeps;
+  readonly #desired: DesiredState;
+  readonly #state: LiveState;
+  readonly #publisher: TablePublisher;
+  readonly #assignments: AssignmentSender;
+  readonly #executor: Executor;
+  readonly #service: WorkerService;
+  #timer: Timer | undefined;
+  #isSoon = false;
+  #isTicking = false;
+  #lastTickAt: number;
+  #isClosed = false;
+  /** The last deploy or delete; the next waits for it. */
+  #lastChange: Promise<unknown> = Promise.resolve();
+
+  private constructor(deps: ControllerDeps, desired: DesiredState, initial: ClusterState) {
+    const { clock, log, metrics, blobs } = deps;
+    const { epoch } = initial;
+    this.#deps = deps;
+    this.#desired = desired;
+    this.#state = new LiveState(initial, () => clock.now());
+    this.#lastTickAt = clock.now();
+    this.streams = new WorkerStreams({ clock });
+    this.decisions = new DecisionLog(clock);
+    this.#publisher = new TablePublisher({ metrics, epoch });
+    this.#assignments = new AssignmentSender(epoch);
+    this.#executor = new Executor({
+      log,
+      desired,
+      streams: this.streams,
+      decisions: this.decisions,
+      current: () => this.snapshot(),
+      change: (change) => this.#change(change),
+    });
+    this.#service = new WorkerService({
+      log,
+      streams: this.streams,
+      publisher: this.#publisher,
+      blobs,
+      epoch,
+      onEvent: (event) => this.#onEvent(event),
+      onRegistered: (node) => this.#assignments.forget(node),
+    });
+  }
+
+  /** Loads desired state, takes the next epoch and starts the loop. */
+  static async start(deps: ControllerDeps): Promise<Controller> {
+    const desired = new DesiredState(deps);
+    const { epoch, applications, nodes } = await desired.load();
+    deps.log.info({ epoch, applications: applications.length, nodes: nodes.length }, "the controller starts");
+    const initial = initialState({ epoch, applications, expectedNodes: nodes }, deps.clock.now());
+    const controller = new Controller(deps, desired, initial);
+    controller.#wake(0);
+    return controller;
+  }
+
+  /** What workers talk to, over gRPC or the simulated network. */
+  get service(): ControlService {
+    return this.#service;
+  }
+
+  /** Everything that is known now. */
+  snapshot(): ClusterState {
+    return this.#state.snapshot();
+  }
+
+  /**
+   * Deploys an application, or says what that would change.
+   *
+   * @throws {RouteConflictError} when its route prefix belongs to another application
+   * @throws {VersionConflictError} when somebody else changed it at the same time
+   */
+  deploy(input: DeployInput, options: { readonly isPlan: boolean }): Promise<DeployPlan> {
+    return this.#change(async () => {
+      const { applications } = this.snapshot();
+      const { name, routePrefix } = input.spec;
+      const owner = routeOwner(applications.values(), input.spec);
+      if (owner !== undefined) {
+        throw new RouteConflictError(
+          `application "${name}" cannot have the route prefix ${routePrefix}: it belongs to application "${owner}"; ` +
+            `deploy with another --route-prefix, or delete "${owner}" first`,
+        );
+      }
+      const { plan, record } = deploy(applications.get(name), input);
+      if (record === undefined || options.isPlan) return plan;
+      await this.#desired.putApplication(record);
+      this.#deps.log.info({ application: name, generation: record.target, ...plan }, "deployed");
+      this.#onEvent({ kind: "applicationStored", application: record });
+      return plan;
+    });
+  }
+
+  /**
+   * Drains everything of an application; it is gone from the state once nothing of it is left.
+   *
+   * @throws {NotFoundError} when there is none of that name
+   */
+  delete(name: ApplicationName): Promise<void> {
+    return this.#change(async () => {
+      const application = this.snapshot().applications.get(name);
+      if (application === undefined) {
+        throw new NotFoundError("deployment_not_found", `there is no application "${name}"; see \`serve status\``);
+      }
+      if (application.isDeleting) return;
+      const deleting = { ...application, isDeleting: true };
+      await this.#desired.putApplication(deleting);
+      this.#deps.log.info({ application: name }, "deleting");
+      this.#onEvent({ kind: "applicationStored", application: deleting });
+    });
+  }
+
+  /** Tells every worker that the cluster shuts down. */
+  shutdown(): void {
+    for (const node of this.streams.nodes()) this.streams.send(node, { kind: "shutdown" });
+  }
+
+  /** Stops the loop. Nothing that serves is touched. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#lastChange;
+  }
+
+  #change<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(change);
+    // The next change waits for this one however it ends; its outcome belongs to whoever asked for it.
+    this.#lastChange = result.catch(() => undefined);
+    return result;
+  }
+
+  #onEvent(event: ClusterEvent): void {
+    this.#state.apply(event);
+    if (event.kind === "nodeRegistered") this.#remember(event);
+    this.#wake(0);
+  }
+
+  #remember({ registration }: Extract<ClusterEvent, { kind: "nodeRegistered" }>): void {
+    this.#desired.putNode(registration.node).catch((err: unknown) => {
+      this.#deps.log.warn(
+        { err, node: registration.node },
+        "a node could not be stored; a restart will not wait for it",
+      );
+    });
+  }
+
+  /** Runs a tick after so long; an earlier one that is planned already stays. */
+  #wake(delayMs: number): void {
+    if (this.#isClosed || this.#isSoon) return;
+    this.#timer?.cancel();
+    this.#isSoon = delayMs === 0;
+    if (this.#isTicking) return;
+    this.#timer = this.#deps.clock.after(delayMs, () => {
+      this.#isSoon = false;
+      this.#isTicking = true;
+      void this.#tick()
+        .catch((err: unknown) => this.#deps.log.error({ err }, "a tick failed; the next one decides anew"))
+        .finally(() => {
+          this.#isTicking = false;
+          const isSoon = this.#isSoon;
+          this.#isSoon = false;
+          this.#wake(isSoon ? 0 : TICK_MS);
+        });
+    });
+  }
+
+  /** One turn of the loop. Safe to repeat after any failure: decisions come from state alone. */
+  async #tick(): Promise<void> {
+    const { clock, random } = this.#deps;
+    const now = clock.now();
+    // A loop that stood still (a stopped process, a machine that slept) has not listened either.
+    if (now - this.#lastTickAt > 2 * TICK_MS) this.#state.apply({ kind: "stalled" });
+    this.#lastTickAt = now;
+
+    const state = this.#state.snapshot();
+    const actions = reconcile(state, now, random);
+    const violations = checkPlan(state, actions, now);
+    if (violations.length > 0) {
+      this.#deps.log.error(
+        { violations, actions },
+        "a plan broke an invariant and was not performed; please report it",
+      );
+      return;
+    }
+    await this.#executor.perform(actions, state, (event) => this.#state.apply(event));
+    if (actions.length > 0) this.#wake(0);
+    this.#publish();
+  }
+
+  #publish(): void {
+    const state = this.#state.snapshot();
+    if (!state.isRecovered || this.#isClosed) return;
+    const published = this.#publisher.publish(state);
+    this.#state.apply({ kind: "tablePublished", ...published });
+    // What was listed or left just now may be enough for the next step, where no router has to be waited for.
+    if (this.#state.snapshot().replicas !== state.replicas) this.#wake(0);
+    for (const node of state.nodes.values()) {
+      if (node.state === "lost" || !node.isConnected) continue;
+      const untold = this.#assignments.untold(state, node.id);
+      if (untold.length > 0) this.#onEvent({ kind: "replicasGone", node: node.id, replicas: untold });
+      const assignment = this.#assignments.next(state, node.id);
+      if (assignment !== undefined) this.streams.send(node.id, { kind: "assign", assignment });
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import type { ReplicaId } from "../../core/ids.ts";
+import { type Action, subjectOf } from "./action.ts";
+import { applyAction } from "./apply-action.ts";
+import { capacityOf } from "./capacity.ts";
+import { type ClusterState, isReady, isSettled } from "./cluster.ts";
+
+/**
+ * Judges a plan by what must always hold, whoever made it: every action has a reason and something to act on, nothing
+ * is done twice, no node is given more than it has, nothing is placed where it cannot run, and no replica that a router
+ * may know is drained or stopped. Returns what is broken, in words; the controller refuses a plan that breaks anything.
+ */
+export function checkPlan(state: ClusterState, actions: readonly Action[], now: number): readonly string[] {
+  const violations: string[] = [];
+  const done = new Set<string>();
+  let current = state;
+  for (const action of actions) {
+    const name = `${action.kind} ${subjectOf(action)}`;
+    const broken = (what: string): number => violations.push(`${name}: ${what}`);
+    if (String(action.reason) === "") broken("it has no reason");
+    if (done.has(name) && action.kind !== "setTarget") broken("it is done twice");
+    done.add(name);
+    const next = applyAction(current, action, now);
+    checkReplica(current, action, now, broken);
+    if (action.kind === "bind") checkRoom(current, next, action, broken);
+    current = next;
+  }
+  return violations;
+}
+
+type Broken = (what: string) => void;
+
+function checkReplica(state: ClusterState, action: Action, now: number, broken: Broken): void {
+  if (!("replica" in action)) return;
+  if (action.kind === "create") {
+    if (state.replicas.has(action.replica)) broken("there is one of that id");
+    return;
+  }
+  const replica = state.replicas.get(action.replica);
+  if (replica === undefined) {
+    broken("there is no such replica");
+    return;
+  }
+  switch (action.kind) {
+    case "bind": {
+      if (replica.node !== undefined) broken(`it is on node ${replica.node} already`);
+      const node = state.nodes.get(action.node);
+      if (node?.state !== "live") broken(`node ${action.node} is ${node?.state ?? "unknown"}`);
+      break;
+    }
+    case "leave":
+      if (replica.desired !== "run") broken(`it is to ${replica.desired} already`);
+      break;
+    case "drain":
+      if (replica.desired !== "leave") broken("it has not left the table");
+      else if (!isSettled(state, replica.unlisted, now)) broken("routers may still know it");
+      break;
+    case "stop":
+      checkStop(state, action.replica, now, broken);
+      break;
+    case "forget":
+      if (replica.node !== undefined && action.reason !== "nodeLost" && action.reason !== "ended") {
+        broken("its process may still run");
+      }
+      break;
+    case "pend":
+      break;
+  }
+}
+
+function checkStop(state: ClusterState, id: ReplicaId, now: number, broken: Broken): void {
+  const replica = state.replicas.get(id);
+  if (replica === undefined) return;
+  if (replica.desired === "run" && isReady(replica)) broken("it is ready, and routers may know it");
+  if (replica.desired === "leave" && !isSettled(state, replica.unlisted, now)) broken("routers may still know it");
+}
+
+/** What is given out may be more than a node has when it came back smaller; only what this bind takes is judged. */
+function checkRoom(
+  before: ClusterState,
+  after: ClusterState,
+  action: Extract<Action, { kind: "bind" }>,
+  broken: Broken,
+): void {
+  const was = capacityOf(before, action.node);
+  const is = capacityOf(after, action.node);
+  for (const [name, amount] of is?.free ?? []) {
+    if (amount < 0 && amount < (was?.free.get(name) ?? 0)) broken(`node ${action.node} has too little ${name}`);
+  }
+  for (const [i, { id, freeUnits }] of (is?.gpus ?? []).entries()) {
+    if (freeUnits < 0 && freeUnits < (was?.gpus[i]?.freeUnits ?? 0)) {
+      broken(`GPU ${id} of node ${action.node} is given out more than once`);
+    }
+  }
+}

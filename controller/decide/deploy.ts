@@ -1,0 +1,103 @@
+import type { ApplicationName } from "../../core/ids.ts";
+import { VERSIONS_KEPT } from "../../core/limits.ts";
+import type { ApplicationSpec, DeploymentOptionsSpec, DeploymentSpec } from "../../core/spec.ts";
+import { type ApplicationRecord, effectiveRelease, type Release } from "./cluster.ts";
+
+/** What a deploy changes, by deployment name. */
+export type DeployPlan = {
+  /** Their replicas are replaced. */
+  readonly changed: readonly string[];
+  /** They take the change while they run, or only routers and counts do. */
+  readonly reconfigured: readonly string[];
+  readonly unchanged: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+};
+
+/** A deploy's outcome. */
+export type DeployDecision = {
+  readonly plan: DeployPlan;
+  /** What to store; undefined: nothing changes. */
+  readonly record: ApplicationRecord | undefined;
+};
+
+/** An application as somebody wants it. */
+export type DeployInput = { readonly spec: ApplicationSpec; readonly secrets: Readonly<Record<string, string>> };
+
+/**
+ * What deploying `input` over what is there means. The same specification again changes nothing, unless the one before
+ * was given up or is being deleted: then it is tried again.
+ */
+export function deploy(before: ApplicationRecord | undefined, input: DeployInput): DeployDecision {
+  const current = before === undefined || before.isDeleting ? undefined : effectiveRelease(before);
+  const plan = planOf(current?.spec, input.spec);
+  const isRetry = before?.failure !== undefined || before?.isDeleting === true;
+  if (current !== undefined && !isRetry && isSame(current, input)) return { plan, record: undefined };
+  return { plan, record: withRelease(before, input) };
+}
+
+/** The route prefix belongs to another application, which is named. */
+export function routeOwner(
+  applications: Iterable<ApplicationRecord>,
+  spec: Pick<ApplicationSpec, "name" | "routePrefix">,
+): ApplicationName | undefined {
+  for (const application of applications) {
+    if (application.name === spec.name) continue;
+    const inUse = application.releases.filter(
+      ({ generation }) => generation === application.target || generation === application.stable,
+    );
+    if (inUse.some((release) => release.spec.routePrefix === spec.routePrefix)) return application.name;
+  }
+  return undefined;
+}
+
+function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: DeployInput): ApplicationRecord {
+  const generation = (before?.releases[0]?.generation ?? 0) + 1;
+  const release: Release = { generation, spec, secrets };
+  const stable = before?.isDeleting === true ? 0 : (before?.stable ?? 0);
+  const older = before?.releases ?? [];
+  const kept = older.filter((other, i) => i < VERSIONS_KEPT || other.generation === stable);
+  return {
+    name: spec.name,
+    releases: [release, ...kept],
+    target: generation,
+    stable,
+    failure: undefined,
+    isDeleting: false,
+  };
+}
+
+function planOf(before: ApplicationSpec | undefined, after: ApplicationSpec): DeployPlan {
+  const old = new Map<string, DeploymentSpec>((before?.deployments ?? []).map((spec) => [spec.name, spec]));
+  const names = new Set<string>(after.deployments.map(({ name }) => name));
+  const inBoth = after.deployments.flatMap((spec) => {
+    const was = old.get(spec.name);
+    return was === undefined ? [] : [{ spec, was }];
+  });
+  const sameVersion = inBoth.filter(({ spec, was }) => spec.version === was.version);
+  const isSameOptions = ({ spec, was }: (typeof inBoth)[number]): boolean => text(spec.options) === text(was.options);
+  return {
+    changed: inBoth.filter(({ spec, was }) => spec.version !== was.version).map(({ spec }) => spec.name),
+    reconfigured: sameVersion.filter((one) => !isSameOptions(one)).map(({ spec }) => spec.name),
+    unchanged: sameVersion.filter(isSameOptions).map(({ spec }) => spec.name),
+    added: after.deployments.filter(({ name }) => !old.has(name)).map(({ name }) => name),
+    removed: [...old.keys()].filter((name) => !names.has(name)),
+  };
+}
+
+/**
+ * The bundle's digest is left out on purpose: source maps and a comment change it, and versions, which say whether
+ * replicas are interchangeable, do not.
+ */
+function isSame(release: Release, { spec, secrets }: DeployInput): boolean {
+  const what = (one: ApplicationSpec): unknown => ({ ...one, bundle: "" });
+  return text(what(release.spec)) === text(what(spec)) && text(release.secrets) === text(secrets);
+}
+
+/** JSON with sorted keys: two equal values have one text, whichever way they came here. */
+function text(value: DeploymentOptionsSpec | unknown): string {
+  return JSON.stringify(value, (_, member: unknown) => {
+    if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
+    return Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,57 @@
+import type { DeploymentId, Version } from "../../core/ids.ts";
+import { deploymentId } from "../../core/ids.ts";
+import { initialTarget } from "../../core/spec.ts";
+import type { ApplicationRecord, ReplicaRecord, TargetReason } from "./cluster.ts";
+import { deploymentsOf, effectiveRelease } from "./cluster.ts";
+
+/** What a deployment is to have. */
+export type Wanted = {
+  readonly deployment: DeploymentId;
+  /** undefined: no version is wanted. */
+  readonly version: Version | undefined;
+  readonly target: number;
+  readonly reason: TargetReason;
+};
+
+/**
+ * How many replicas of which version each deployment of an application is to have. `replicas` are the application's,
+ * whatever they are to become. Deployments nobody wants any more go last: as long as replicas that may call them run,
+ * they stay, so that no request in progress loses what it depends on.
+ */
+export function target(application: ApplicationRecord, replicas: readonly ReplicaRecord[]): readonly Wanted[] {
+  const release = effectiveRelease(application);
+  const effective = release === undefined ? [] : deploymentsOf(release);
+  if (release === undefined || application.isDeleting) return deleting(application, replicas);
+
+  const wanted = effective.map(({ id, spec }): Wanted => {
+    const hasFailed = application.failure?.deployment === id && application.stable === 0;
+    return {
+      deployment: id,
+      version: spec.version,
+      target: hasFailed ? 0 : initialTarget(spec.options),
+      reason: hasFailed ? "startFailed" : "declared",
+    };
+  });
+  const versions = new Map<DeploymentId, Version>(effective.map(({ id, spec }) => [id, spec.version]));
+  const isInProgress =
+    application.failure === undefined && application.stable !== 0 && application.stable !== application.target;
+  const haveCallers =
+    isInProgress ||
+    replicas.some(({ deployment, version }) => {
+      const current = versions.get(deployment);
+      return current !== undefined && current !== version;
+    });
+  const removed = new Set(replicas.map(({ deployment }) => deployment).filter((id) => !versions.has(id)));
+  return [...wanted, ...[...removed].map((id) => unwanted(id, haveCallers ? "callersRemain" : "removed"))];
+}
+
+function deleting(application: ApplicationRecord, replicas: readonly ReplicaRecord[]): readonly Wanted[] {
+  const ingresses = new Set(application.releases.map(({ spec }) => deploymentId(spec.name, spec.ingress)));
+  const isIngressLeft = replicas.some(({ deployment }) => ingresses.has(deployment));
+  const ids = new Set(replicas.map(({ deployment }) => deployment));
+  return [...ids].map((id) => unwanted(id, ingresses.has(id) || !isIngressLeft ? "deleting" : "callersRemain"));
+}
+
+function unwanted(deployment: DeploymentId, reason: TargetReason): Wanted {
+  return { deployment, version: undefined, target: 0, reason };
+}

@@ -1,0 +1,117 @@
+import type { ApplicationName, DeploymentId, DeploymentName, Digest, NodeId, ReplicaId, Version } from "./ids.ts";
+import type { Address } from "./network.ts";
+import type { ReplicaState } from "./replica-state.ts";
+import type { DeploymentOptionsSpec, NativePackage } from "./spec.ts";
+
+/** What one node is to run: complete, so that a worker needs no history to follow it. */
+export type Assignment = {
+  /** Of the controller that sent it; a worker refuses one lower than the highest it has seen. */
+  readonly epoch: number;
+  /** Grows with every change within an epoch. */
+  readonly generation: number;
+  readonly replicas: readonly AssignedReplica[];
+};
+
+/** One replica a node is to run. One that is missing from the assignment is stopped. */
+export type AssignedReplica = {
+  readonly id: ReplicaId;
+  readonly deployment: DeploymentId;
+  readonly version: Version;
+  /** `drain`: finish ongoing requests, then stop; the routers no longer know it. */
+  readonly desired: "run" | "drain";
+  readonly launch: ReplicaLaunch;
+};
+
+/** Everything needed to start a replica, and nothing a running one would have to be restarted for. */
+export type ReplicaLaunch = {
+  readonly application: ApplicationName;
+  readonly deployment: DeploymentName;
+  readonly bundle: Digest;
+  readonly nativePackages: readonly NativePackage[];
+  readonly options: DeploymentOptionsSpec;
+  /** Names → values of the secrets that `env` refers to. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Ids of the GPUs it may see, in order; empty: none. */
+  readonly gpus: readonly string[];
+};
+
+/** What a worker knows of one replica; the controller's only source about it. */
+export type ReplicaReport = {
+  readonly id: ReplicaId;
+  readonly deployment: DeploymentId;
+  readonly version: Version;
+  readonly state: ReplicaState;
+  /** Why: the first cause of a failure with the user's file and line where it has one; what it waits for. */
+  readonly reason: string;
+  readonly pid: number;
+  /** Where routers reach it; undefined until it listens. */
+  readonly address: Address | undefined;
+  readonly callSecret: string;
+  readonly maxOngoingRequests: number;
+  readonly ongoing: number;
+  /** Execution provider of its models; empty without. */
+  readonly provider: string;
+  /** Times its process was started again. */
+  readonly restarts: number;
+  /** Starts in a row that failed; 0 once it was ready. A start that cannot get better by trying again counts as many. */
+  readonly failedStarts: number;
+  readonly gpus: readonly string[];
+};
+
+/** What a node offers. Amounts of `gpus` are whole devices, each with its id. */
+export type NodeResources = {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly gpus: readonly string[];
+  readonly custom: Readonly<Record<string, number>>;
+};
+
+/** What a worker says when it connects to a controller. */
+export type NodeRegistration = {
+  readonly node: NodeId;
+  /** Grows with every start of the worker. */
+  readonly incarnation: number;
+  readonly resources: NodeResources;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What it runs already, from before this connection. */
+  readonly replicas: readonly ReplicaReport[];
+  /** Highest epoch it has obeyed. */
+  readonly epoch: number;
+};
+
+/** What a worker says of itself and its proxy, with every heartbeat. */
+export type NodeReport = {
+  /** Where its proxy answers; empty until it does. */
+  readonly httpUrl: string;
+  /** Why the proxy does not answer, for instance a port in use; empty when it does. */
+  readonly reason: string;
+  /** Newest routing table that every router on the node uses. */
+  readonly tableEpoch: number;
+  readonly tableVersion: number;
+};
+
+/** Worker → controller, in order, over one stream. */
+export type WorkerMessage =
+  | { readonly kind: "register"; readonly registration: NodeRegistration }
+  /** Sent every HEARTBEAT_MS, and at once when something in it changed. */
+  | { readonly kind: "heartbeat"; readonly report: NodeReport }
+  /** Reports of replicas that changed since the last message. */
+  | { readonly kind: "replicas"; readonly reports: readonly ReplicaReport[] }
+  /** A replica that was removed from the assignment is gone, process and all. */
+  | { readonly kind: "gone"; readonly replicas: readonly ReplicaId[] }
+  /** Answer to a `collect`. */
+  | { readonly kind: "collected"; readonly id: number; readonly text: string };
+
+/** Controller → worker, in order, over one stream. */
+export type ControllerMessage =
+  | { readonly kind: "assign"; readonly assignment: Assignment }
+  /** Asks for the node's metrics (Prometheus text), or the last lines of its logs (JSON lines). */
+  | { readonly kind: "collect"; readonly id: number; readonly what: Collect }
+  /** The cluster shuts down: drain everything and end, supervisor included. */
+  | { readonly kind: "shutdown" };
+
+/** What a controller may ask of a node. */
+export type Collect =
+  | { readonly kind: "metrics" }
+  /** Lines of replicas of `deployment` (all when empty), the last `lines` of each. */
+  | { readonly kind: "logs"; readonly deployment: string; readonly lines: number };

@@ -1,0 +1,109 @@
+import type { Clock, Defer } from "./clock.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metric.ts";
+
+/**
+ * The ambient scope in which an actor is made. Models and batch methods that come to be while a constructor runs
+ * register themselves here, those in private fields included, because nothing outside a class can list its private
+ * fields. Scopes form a stack: a constructor may make another actor. The stack hangs on `globalThis` under a symbol,
+ * so that two copies of this package in one process share it.
+ */
+
+/** A model made during construction: loaded before its replica is ready, closed after its last request. */
+export interface RegisteredModel {
+  /** How the user named it, for reports: `./digits.onnx`. */
+  readonly name: string;
+  /** The object that user code holds. */
+  readonly owner: object;
+  /** Execution provider in use; empty until it is loaded. */
+  readonly provider: () => string;
+  /** Idempotent. Rejects with a ModelError. */
+  load(): Promise<void>;
+  /** Runs once, so that the first request does not pay for what is made lazily. */
+  warmup(): Promise<void>;
+  /** Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** What a batch method is told by the replica that runs it. */
+export type BatchAttachment = {
+  readonly clock: Clock;
+  readonly defer: Defer;
+  readonly metrics: Metrics;
+  /** Labels of its series; `method` also names it in errors. */
+  readonly deployment: string;
+  readonly method: string;
+};
+
+/** A batch method, or a model that stacks its runs, made during construction. */
+export interface RegisteredBatch {
+  /** What user code calls: how the replica finds out under which name it is a field. undefined for a model's own. */
+  readonly call: unknown;
+  readonly maxBatchSize: number;
+  /** Only before the first call. */
+  attach(attachment: BatchAttachment): void;
+}
+
+/** Where an actor is being made: what models need to know of it. */
+export type ConstructionSetting = {
+  /** The clock that deadlines are told in. */
+  readonly clock: Clock;
+  /** Folder that relative model paths start from. */
+  readonly applicationDir: string;
+  /** Folders from which npm packages that are not the runtime's own are looked for, the project's first. */
+  readonly packageDirs: readonly string[];
+  /** Cores its resources grant. */
+  readonly cpus: number;
+  readonly log: Logger | undefined;
+};
+
+/** What registered during one construction, in order. */
+export type Registered = { readonly models: readonly RegisteredModel[]; readonly batches: readonly RegisteredBatch[] };
+
+type Scope = {
+  readonly setting: ConstructionSetting | undefined;
+  readonly models: RegisteredModel[];
+  readonly batches: RegisteredBatch[];
+};
+
+type Ambient = { readonly scopes: Scope[]; setting: ConstructionSetting | undefined };
+
+const AMBIENT = Symbol.for("thornback.construction");
+
+function ambient(): Ambient {
+  const holder = globalThis as { [AMBIENT]?: Ambient };
+  return (holder[AMBIENT] ??= { scopes: [], setting: undefined });
+}
+
+/** Makes an actor with `make`, and tells which models and batch methods came to be while it ran. */
+export function construct<T>(make: () => T, setting?: ConstructionSetting): { instance: T; registered: Registered } {
+  const { scopes } = ambient();
+  const scope: Scope = { setting, models: [], batches: [] };
+  scopes.push(scope);
+  try {
+    return { instance: make(), registered: scope };
+  } finally {
+    scopes.pop();
+  }
+}
+
+/** The setting for models made outside any construction, for instance at the top of a module. Set by a replica process. */
+export function setDefaultSetting(setting: ConstructionSetting | undefined): void {
+  ambient().setting = setting;
+}
+
+/** The setting of the innermost construction, else the process's; undefined outside a replica. */
+export function currentSetting(): ConstructionSetting | undefined {
+  const { scopes, setting } = ambient();
+  return scopes.at(-1)?.setting ?? setting;
+}
+
+/** Registers a model with the construction that is going on, if one is. */
+export function registerModel(model: RegisteredModel): void {
+  ambient().scopes.at(-1)?.models.push(model);
+}
+
+/** Registers a batch method with the construction that is going on, if one is. */
+export function registerBatch(batch: RegisteredBatch): void {
+  ambient().scopes.at(-1)?.batches.push(batch);
+}

@@ -1,0 +1,180 @@
+/**
+ * Every hard limit and default of the system, each with its unit in the name and its reason beside it. Options that
+ * users set have their defaults here too, so that there is one place to look.
+ */
+
+// --- requests -------------------------------------------------------------------------------------------------------
+
+/** Slots of a replica when its deployment has no `maxOngoingRequests` and no batch method. */
+export const DEFAULT_MAX_ONGOING_REQUESTS = 16;
+/** Requests that may wait in one router for one deployment; beyond it a 503 at once is kinder than a long wait. */
+export const DEFAULT_MAX_QUEUED_REQUESTS = 1_000;
+/** A request without a deadline of its own ends after a minute, as most HTTP clients and load balancers assume. */
+export const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
+/** Enough for an image or a tensor; larger inputs are a decision of the deployment's. */
+export const DEFAULT_MAX_REQUEST_BODY_BYTES = 8 * 1024 * 1024;
+/** No option may raise a body above this: it is gathered in memory, in the proxy and in the replica. */
+export const MOST_REQUEST_BODY_BYTES = 1024 * 1024 * 1024;
+/** Nesting a JSON body may have; deeper than this is an attack on recursive code, not data. */
+export const MOST_JSON_DEPTH = 64;
+/** Request line and headers together; Node's own default. */
+export const MOST_HEADER_BYTES = 16 * 1024;
+/** Headers of one request; beyond it Node would drop the rest in silence, so we refuse. */
+export const MOST_HEADERS = 100;
+/** Deepest chain of handle calls, so that deployments that call each other in a circle end. */
+export const MOST_CALL_DEPTH = 32;
+/** Nesting of the arguments and the result of a call between deployments; a deeper value is most likely a cycle. */
+export const MOST_VALUE_DEPTH = 512;
+/** Problems listed in one error; a thousand wrong pixels need not be listed one by one. */
+export const MOST_PROBLEMS = 50;
+/** Times one request may be handed to a replica, the first included; a replica that refuses it does not count. */
+export const MOST_ATTEMPTS = 4;
+/** Milliseconds a client has to send its request head; slower is a slowloris. */
+export const HEADERS_TIMEOUT_MS = 4_000;
+/** Milliseconds a client has to send its whole request. */
+export const REQUEST_READ_TIMEOUT_MS = 30_000;
+/** Milliseconds an idle keep-alive connection is kept: above the 60 s of common load balancers, so they close first. */
+export const KEEP_ALIVE_MS = 65_000;
+
+/** Milliseconds a client may leave an answer unread before its connection is cut. */
+export const READER_STALL_MS = 30_000;
+/** What a client may go on sending after its request was refused as too long; then its connection is cut. */
+export const MOST_DISCARDED_BYTES = 16 * 1024 * 1024;
+
+// --- frames ---------------------------------------------------------------------------------------------------------
+
+/** One frame's head: method, path and headers, or a call's name and options. */
+export const MOST_FRAME_HEAD_BYTES = 64 * 1024 - 1;
+/** One frame's body: the largest request body, and room for its encoding. */
+export const MOST_FRAME_BODY_BYTES = MOST_REQUEST_BODY_BYTES + 1024 * 1024;
+/** Connecting to a replica, and its handshake; on one machine it takes 1 ms. */
+export const REPLICA_CONNECT_TIMEOUT_MS = 2_000;
+/** One control message between a worker and its children; a routing table of 10,000 replicas is about 3 MB. */
+export const MOST_CONTROL_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** Time a child that dialled has for its first message; it is a process on the same machine that sends it at once. */
+export const CONTROL_HELLO_TIMEOUT_MS = 2_000;
+
+// --- replicas -------------------------------------------------------------------------------------------------------
+
+/** A replica that takes longer than this to load and set up has failed to start; `startTimeoutMs` changes it. */
+export const DEFAULT_START_TIMEOUT_MS = 120_000;
+/** Time ongoing requests get to finish once a replica drains. */
+export const DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS = 20_000;
+/** Between two health checks of a replica; often enough to see a stuck one within a minute, seldom enough to cost nothing. */
+export const DEFAULT_HEALTH_CHECK_PERIOD_MS = 10_000;
+/** One health check; user code that asks a database may take a few seconds on a bad day. */
+export const DEFAULT_HEALTH_CHECK_TIMEOUT_MS = 5_000;
+/** Failed health checks in a row before a replica is replaced; one or two may be a hiccup. */
+export const UNHEALTHY_AFTER_FAILURES = 3;
+/** `teardown` and closing models, after the last request. */
+export const TEARDOWN_TIMEOUT_MS = 5_000;
+/** Between SIGTERM and SIGKILL. */
+export const KILL_AFTER_MS = 5_000;
+/** Waits between local restarts of a crashed replica. */
+export const RESTART_BACKOFF = { firstMs: 100, mostMs: 10_000 } as const;
+/** Failed starts in a row, over all replicas of a new version, before its rollout is given up. */
+export const ROLLOUT_FAILED_AFTER_STARTS = 3;
+/** Items that may wait in one batch method: far above what a replica admits, a bound for code that runs without one. */
+export const MOST_BATCH_WAITING_ITEMS = 10_000;
+/** Runs that may wait in one model session; as above. */
+export const MOST_SESSION_WAITING_RUNS = 10_000;
+/** A replica whose worker has been away so long drains and exits: nobody will come back for it. */
+export const ORPHAN_AFTER_MS = 10 * 60_000;
+/** Blank replica processes a worker keeps ready. */
+export const WARM_POOL_SIZE = 1;
+/** Memory a declared `cpus` default: a declaration for placement, not a cap. */
+export const DEFAULT_CPUS = 0.1;
+/** A child process that has not dialled its worker by then will not; loading takes under a second on an idle machine. */
+export const CHILD_HELLO_TIMEOUT_MS = 30_000;
+/** What a replica gets beyond its own limits (start, drain) before its worker ends it: its event loop may be blocked. */
+export const CHILD_GRACE_MS = 5_000;
+/** A restarted worker waits so long for the children it left behind; those that stay silent are ended. */
+export const ADOPT_WAIT_MS = 2_000;
+/** A replica that was ready for so long and then crashed is restarted as if for the first time. */
+export const STABLE_AFTER_MS = 30_000;
+/** A spent blank process is replaced after this, or as soon as nothing starts any more: both would share the cores. */
+export const REFILL_AFTER_MS = 3_000;
+
+// --- control plane --------------------------------------------------------------------------------------------------
+
+/** A worker says it lives this often. */
+export const HEARTBEAT_MS = 1_000;
+/** Silence after which a node is suspect: nothing new is placed there. */
+export const NODE_SUSPECT_AFTER_MS = 3_000;
+/** Silence after which a node is lost: its replicas are placed elsewhere. */
+export const NODE_LOST_AFTER_MS = 5_000;
+/** After a controller's start nothing is stopped for so long, while workers report what runs. */
+export const RECOVERY_GRACE_MS = 10_000;
+/** A controller places nothing before the nodes it knew have reported, or this has passed. */
+export const RECOVERY_REPORT_WAIT_MS = 3_000;
+/** The controller's loop runs on every event, and at least this often. */
+export const TICK_MS = 1_000;
+/** A router that has not acknowledged a table by then is not waited for. */
+export const TABLE_ACK_TIMEOUT_MS = 2_000;
+/** Table changes kept for routers that reconnect; older ones get a snapshot. */
+export const TABLE_CHANGES_KEPT = 1_000;
+/** Waits between attempts to reach the controller. */
+export const RECONNECT_BACKOFF = { firstMs: 50, mostMs: 2_000 } as const;
+/** Rests of a router after a replica refused a request because other routers had taken its slots. */
+export const REFUSAL_BACKOFF = { firstMs: 4, mostMs: 100 } as const;
+/** Waits between restarts of a supervised process. */
+export const SUPERVISE_BACKOFF = { firstMs: 50, mostMs: 5_000 } as const;
+/** When the supervisor is gone, everything it kept ends within this. */
+export const LIFELINE_EXIT_MS = 2_000;
+/** A worker may drain for so long when its supervisor stops; then everything is ended. Three default drains. */
+export const SUPERVISOR_STOP_MS = 60_000;
+/** Earlier versions of an application kept for a rollback. */
+export const VERSIONS_KEPT = 10;
+/** Evaluating app.ts: it only builds a description, so half a minute is generous. */
+export const EVALUATE_TIMEOUT_MS = 30_000;
+/** What app.ts may print while it is evaluated. */
+export const MOST_EVALUATE_OUTPUT_BYTES = 1024 * 1024;
+
+// --- files ----------------------------------------------------------------------------------------------------------
+
+/** A process's log file is rotated at this size; one earlier file is kept beside it. */
+export const MOST_LOG_FILE_BYTES = 16 * 1024 * 1024;
+/** Log files are measured this often; a replica's console is limited to 1 MiB a second, so they overshoot little. */
+export const LOG_POLL_MS = 1_000;
+/** Log files of processes that are gone. */
+export const LOG_FILES_KEPT = 50;
+/** Of each log file when lines are asked for, from its end. */
+export const MOST_LOG_TAIL_BYTES = 1024 * 1024;
+/** Children have so long to hand over their metrics; a scrape should not wait for a stuck one. */
+export const COLLECT_TIMEOUT_MS = 1_000;
+/** What a replica may print in one second; the rest is dropped and counted, so that a loop cannot fill a disk. */
+export const MOST_CONSOLE_BYTES_PER_SECOND = 1024 * 1024;
+/** One file of a bundle, as a transport; larger models are to be fetched by the deployment itself. */
+export const MOST_BLOB_BYTES = 4 * 1024 * 1024 * 1024;
+/** A download of which nothing came for so long is broken off; its replica tries again by backoff. */
+export const BLOB_STALL_MS = 15_000;
+/** Files of one bundle. */
+export const MOST_BUNDLE_FILES = 10_000;
+/** Unpacked bundles a node keeps beyond those in use. */
+export const BUNDLES_KEPT = 10;
+/** Desired state's log is folded into a snapshot when it is longer than this. */
+export const STORE_LOG_BYTES = 4 * 1024 * 1024;
+
+// --- specifications -------------------------------------------------------------------------------------------------
+
+/** Deployments of one application; a graph larger than this is a mistake in a loop. */
+export const MOST_DEPLOYMENTS = 256;
+/** Replicas of one deployment. */
+export const MOST_REPLICAS = 10_000;
+/** Longest time an option may ask for: a day. */
+export const MOST_OPTION_MS = 24 * 60 * 60 * 1_000;
+/** Nesting that `userConfig` and the arguments of `bind` may have. */
+export const MOST_SPEC_DEPTH = 64;
+/** Bounds of an autoscaled deployment that names none of its own. */
+export const DEFAULT_MIN_REPLICAS = 1;
+/** Upper bound, so that a loop that calls itself cannot fill a cluster. */
+export const DEFAULT_MAX_REPLICAS = 10;
+/** Ongoing requests per replica that scaling aims at; two keep a replica busy while an answer travels. */
+export const DEFAULT_TARGET_ONGOING_REQUESTS = 2;
+/** Load must last this long before replicas are added. */
+export const DEFAULT_UPSCALE_DELAY_MS = 1_000;
+/** Load must be gone this long before replicas are taken away: longer than adding takes. */
+export const DEFAULT_DOWNSCALE_DELAY_MS = 30_000;
+/** Silence before the last replica goes; the next request then waits for a start. */
+export const DEFAULT_SCALE_TO_ZERO_DELAY_MS = 60_000;

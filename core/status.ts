@@ -1,0 +1,70 @@
+import type { ReplicaState } from "./replica-state.ts";
+
+/** What `serve status` says of an application. */
+export type ApplicationStatus = "deploying" | "running" | "unhealthy" | "deploy_failed" | "deleting";
+/** What `serve status` says of a deployment. */
+export type DeploymentStatus = "updating" | "upscaling" | "downscaling" | "healthy" | "unhealthy" | "deploy_failed";
+/** What `serve status` says of a node: heard, overdue, asked to empty, given up. */
+export type NodeState = "live" | "suspect" | "draining" | "lost";
+
+/** Answer of `GET /api/v1/status`; stable for scripts, fields are only ever added. */
+export type ClusterStatus = {
+  readonly applications: readonly ApplicationStatusView[];
+  readonly nodes: readonly NodeStatusView[];
+  readonly controller: { readonly self: string; readonly epoch: number; readonly leader: string };
+};
+
+/** One application in {@link ClusterStatus}. */
+export type ApplicationStatusView = {
+  readonly name: string;
+  readonly routePrefix: string;
+  readonly status: ApplicationStatus;
+  /** Digest over the versions of its deployments. */
+  readonly version: string;
+  /** Why it is not running; empty when it is. */
+  readonly reason: string;
+  readonly deployments: readonly DeploymentStatusView[];
+};
+
+/** One deployment in {@link ClusterStatus}. */
+export type DeploymentStatusView = {
+  readonly name: string;
+  readonly status: DeploymentStatus;
+  readonly targetReplicas: number;
+  /** Why it is as it is, with the first cause when something failed; empty when healthy. */
+  readonly reason: string;
+  readonly replicas: readonly ReplicaStatusView[];
+};
+
+/** One replica in {@link ClusterStatus}. */
+export type ReplicaStatusView = {
+  readonly id: string;
+  /** Empty while it is pending. */
+  readonly nodeId: string;
+  /** 0 while it has no process. */
+  readonly pid: number;
+  readonly state: ReplicaState;
+  readonly version: string;
+  readonly ongoing: number;
+  /** Execution provider its models run on, such as `cpu` or `cuda`; empty without a model. */
+  readonly provider: string;
+  readonly restarts: number;
+  readonly reason: string;
+  /** GPU ids (uuid or index) it was given; empty without. */
+  readonly gpus: readonly string[];
+};
+
+/** One node in {@link ClusterStatus}. */
+export type NodeStatusView = {
+  readonly id: string;
+  readonly state: NodeState;
+  readonly resources: {
+    readonly total: Readonly<Record<string, number>>;
+    readonly allocated: Readonly<Record<string, number>>;
+  };
+  readonly labels: Readonly<Record<string, string>>;
+  /** Where its proxy answers, for instance `http://127.0.0.1:8000`; empty until it does. */
+  readonly httpUrl: string;
+  /** Why its proxy does not answer, for instance a port in use; empty when it does. */
+  readonly reason: string;
+};

@@ -1,0 +1,67 @@
+import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "./ids.ts";
+import type { Address } from "./network.ts";
+import type { IngressKind, RoutingPolicy } from "./spec.ts";
+
+/** A path prefix and the ingress that answers under it. */
+export type RouteEntry = {
+  readonly prefix: string;
+  readonly application: ApplicationName;
+  readonly ingress: DeploymentId;
+  readonly ingressKind: IngressKind;
+  /** JSON text of the application's OpenAPI document, answered by the proxy at `<prefix>/openapi.json` of a predict ingress. */
+  readonly openapi: string;
+};
+
+/** What a router must know of a deployment. */
+export type DeploymentEntry = {
+  readonly id: DeploymentId;
+  /** Why there may be nothing ready: a start is in progress (requests wait), or the last start failed (503 at once). */
+  readonly availability: "available" | "starting" | "failed";
+  /** The reason shown with a 503; empty when available. */
+  readonly reason: string;
+  readonly maxQueuedRequests: number;
+  readonly requestTimeoutMs: number;
+  readonly maxRequestBodyBytes: number;
+  readonly idempotent: boolean;
+  readonly routing: RoutingPolicy;
+};
+
+/** A ready replica and how to reach it. */
+export type ReplicaEntry = {
+  readonly id: ReplicaId;
+  readonly deployment: DeploymentId;
+  readonly version: Version;
+  readonly node: NodeId;
+  readonly address: Address;
+  /** Proves to the replica that a router may call it. */
+  readonly callSecret: string;
+  readonly maxOngoingRequests: number;
+};
+
+/** Key of an entry in a table: `route/<prefix>`, `deployment/<id>` or `replica/<id>`. */
+export type TableKey = string;
+
+/** One entry of the table. */
+export type TableEntry =
+  | ({ readonly kind: "route" } & RouteEntry)
+  | ({ readonly kind: "deployment" } & DeploymentEntry)
+  | ({ readonly kind: "replica" } & ReplicaEntry);
+
+/**
+ * A change of the routing table, or the whole of it. Versions only grow within an epoch; a new epoch (another
+ * controller, or the same one restarted) begins with a snapshot.
+ */
+export type TableUpdate = {
+  readonly epoch: number;
+  readonly version: number;
+  /** `snapshot`: `upserts` is everything. `delta`: applies on top of `baseVersion` of the same epoch. */
+  readonly kind: "snapshot" | "delta";
+  readonly baseVersion: number;
+  readonly upserts: readonly TableEntry[];
+  readonly removals: readonly TableKey[];
+};
+
+/** Under which key an entry stands. */
+export function tableKey(entry: TableEntry): TableKey {
+  return entry.kind === "route" ? `route/${entry.prefix}` : `${entry.kind}/${entry.id}`;
+}

@@ -1,0 +1,98 @@
+import { InvalidRequestError } from "../../core/error.ts";
+import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "../../core/ids.ts";
+import type { IngressKind, RoutingPolicy } from "../../core/spec.ts";
+import type { DeploymentEntry, TableEntry, TableUpdate } from "../../core/table.ts";
+import type * as wire from "./worker-wire.ts";
+import { addressFromWire } from "./worker-replica.ts";
+
+/** A change of the routing table, for the wire. */
+export function tableUpdateToWire(update: TableUpdate): wire.TableUpdateIn {
+  return {
+    epoch: update.epoch,
+    version: update.version,
+    snapshot: update.kind === "snapshot",
+    baseVersion: update.baseVersion,
+    upserts: update.upserts.map(entryToWire),
+    removals: [...update.removals],
+  };
+}
+
+/**
+ * The reverse of {@link tableUpdateToWire}. Entries of a kind that only newer controllers know are left out.
+ *
+ * @throws {InvalidRequestError} when a part is missing
+ */
+export function tableUpdateFromWire(message: wire.TableUpdateOut): TableUpdate {
+  return {
+    epoch: message.epoch,
+    version: message.version,
+    kind: message.snapshot ? "snapshot" : "delta",
+    baseVersion: message.baseVersion,
+    upserts: message.upserts.flatMap(entryFromWire),
+    removals: message.removals,
+  };
+}
+
+function entryToWire(entry: TableEntry): wire.TableEntryIn {
+  switch (entry.kind) {
+    case "route": {
+      const { kind: _, ...route } = entry;
+      return { route };
+    }
+    case "deployment": {
+      const { kind: _, ...deployment } = entry;
+      return { deployment };
+    }
+    case "replica": {
+      const { kind: _, ...replica } = entry;
+      return { replica };
+    }
+  }
+}
+
+function entryFromWire(message: wire.TableEntryOut): TableEntry[] {
+  if (message.route) {
+    const { prefix, application, ingress, ingressKind, openapi } = message.route;
+    return [
+      {
+        kind: "route",
+        prefix,
+        application: application as ApplicationName,
+        ingress: ingress as DeploymentId,
+        ingressKind: ingressKind as IngressKind,
+        openapi,
+      },
+    ];
+  }
+  if (message.deployment) {
+    const { id, availability, routing, ...rest } = message.deployment;
+    return [
+      {
+        kind: "deployment",
+        id: id as DeploymentId,
+        availability: availability as DeploymentEntry["availability"],
+        routing: routing as RoutingPolicy,
+        ...rest,
+      },
+    ];
+  }
+  if (message.replica) {
+    const { id, deployment, version, node, address, callSecret, maxOngoingRequests } = message.replica;
+    const where = addressFromWire(address);
+    if (where === undefined)
+      throw new InvalidRequestError(`table entry of replica ${id} has no address; update the controller`);
+    return [
+      {
+        kind: "replica",
+        id: id as ReplicaId,
+        deployment: deployment as DeploymentId,
+        version: version as Version,
+        node: node as NodeId,
+        address: where,
+        callSecret,
+        maxOngoingRequests,
+      },
+    ];
+  }
+  return [];
+}

@@ -1,0 +1,16 @@
+// Original file: proto/thornback/v1/worker.proto
+
+
+export interface NodeReport {
+  'httpUrl'?: (string);
+  'reason'?: (string);
+  'tableEpoch'?: (number);
+  'tableVersion'?: (number);
+}
+
+export interface NodeReport__Output {
+  'httpUrl': (string);
+  'reason': (string);
+  'tableEpoch': (number);
+  'tableVersion': (number);
+}

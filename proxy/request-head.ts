@@ -1,0 +1,108 @@
+import { HttpRequestError, InvalidRequestError, type ServeError } from "../core/error.ts";
+import { MOST_HEADERS } from "../core/limits.ts";
+
+/** What a proxy reads from a request's headers, and what of them goes on to the replica. */
+export type ProxyHead = {
+  /** Names and values by turns, without those that are meant for this connection only. */
+  readonly forwarded: string[];
+  /** As the client gave it; empty when it gave none, or none that can be echoed. */
+  readonly requestId: string;
+  /** Well-formed W3C trace context, or empty. */
+  readonly traceparent: string;
+  /** Text of `x-thornback-timeout-ms`; undefined without. */
+  readonly timeout: string | undefined;
+};
+
+/** Headers of one hop (RFC 9110 §7.6.1), and those that this hop itself answers or replaces. */
+const NOT_FORWARDED: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+  "expect",
+  "x-request-id",
+  "x-thornback-timeout-ms",
+]);
+
+/** What a `Connection` header may not name: the request would mean something else without them. */
+const END_TO_END: ReadonlySet<string> = new Set(["host", "content-length", "content-type", "content-encoding"]);
+
+/** Reads a request's headers in one pass. */
+export function readProxyHead(headers: readonly string[]): ProxyHead {
+  const forwarded: string[] = [];
+  let requestId = "";
+  let traceparent = "";
+  let timeout: string | undefined;
+  let connection = "";
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    const value = headers[at + 1] ?? "";
+    const lower = name.toLowerCase();
+    if (!NOT_FORWARDED.has(lower)) {
+      forwarded.push(lower, value);
+      if (lower === "traceparent" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value)) traceparent = value;
+    } else if (lower === "connection") connection += `,${value.toLowerCase()}`;
+    else if (lower === "x-request-id" && /^[!-~]{1,128}$/.test(value)) requestId = value;
+    else if (lower === "x-thornback-timeout-ms") timeout = value;
+  }
+  // Most say keep-alive or close and name nothing.
+  const isNaming = connection !== "" && !/^[, ]*(?:keep-alive|close)?[, ]*$/.test(connection);
+  return { forwarded: isNaming ? withoutNamed(forwarded, connection) : forwarded, requestId, traceparent, timeout };
+}
+
+/** Milliseconds until the deadline: the deployment's limit, or less where the client asks for less. */
+export function timeoutOf(head: ProxyHead, requestTimeoutMs: number): number {
+  if (head.timeout === undefined) return requestTimeoutMs;
+  const asked = /^\d{1,10}$/.test(head.timeout) ? Number(head.timeout) : 0;
+  if (asked === 0)
+    throw new InvalidRequestError("x-thornback-timeout-ms is not a whole number of milliseconds above 0");
+  return Math.min(asked, requestTimeoutMs);
+}
+
+/** What the front must look at before anything else does: what is ambiguous, or more than can be passed on. */
+export function refusalOf(headers: readonly string[], isHttp10: boolean): ServeError | undefined {
+  if (headers.length > 2 * MOST_HEADERS) {
+    return new HttpRequestError("headers_too_large", `the request has more than ${MOST_HEADERS} headers`);
+  }
+  let hosts = 0;
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    // Lengths first: lower-casing every name of every request is the dearest part of this loop.
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+    else if (isHttp10 && name.length === 17 && name.toLowerCase() === "transfer-encoding") {
+      return new InvalidRequestError("HTTP/1.0 has no transfer-encoding: send content-length, or HTTP/1.1");
+    }
+  }
+  if (hosts > 1) return new InvalidRequestError("the request has more than one host header");
+  if (hosts === 0 && !isHttp10) return new InvalidRequestError("the request has no host header");
+  return undefined;
+}
+
+/** Headers of an answer as they may leave the proxy: nothing of the replica's connection, nothing that the proxy says itself. */
+export function answerHeaders(headers: readonly string[], isLengthKept: boolean): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    const lower = name.toLowerCase();
+    if (NOT_FORWARDED.has(lower) || lower === "x-thornback-version") continue;
+    if (lower === "content-length" && !isLengthKept) continue;
+    kept.push(name, headers[at + 1] ?? "");
+  }
+  return kept;
+}
+
+function withoutNamed(forwarded: string[], connection: string): string[] {
+  const named = new Set(connection.split(",").map((name) => name.trim()));
+  const kept: string[] = [];
+  for (let at = 0; at + 1 < forwarded.length; at += 2) {
+    const name = forwarded[at] ?? "";
+    if (!named.has(name) || END_TO_END.has(name)) kept.push(name, forwarded[at + 1] ?? "");
+  }
+  return kept;
+}

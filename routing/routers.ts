@@ -1,0 +1,108 @@
+import { DeploymentUnavailableError, NotFoundError } from "../core/error.ts";
+import type { DeploymentId } from "../core/ids.ts";
+import type { Gauge } from "../core/metric.ts";
+import type { DeploymentEntry, TableUpdate } from "../core/table.ts";
+import { applyUpdate, type RoutingTable } from "../core/table-state.ts";
+import { DeadlineSweep } from "./deadline-sweep.ts";
+import type { RoutedAnswer, RouterRequest } from "./routed-request.ts";
+import { Router, type RouterDeps } from "./router.ts";
+import { viewOf, type RoutingView } from "./routing-table.ts";
+
+/** How long a client should wait while a proxy has no table yet, seconds. */
+const RETRY_AFTER_NO_TABLE_SECONDS = 1;
+
+/**
+ * All routers of a process, and the routing table they share. A deployment's router, and with it the links to its
+ * replicas, exists once somebody sends to the deployment or warms it.
+ */
+export class Routers {
+  readonly #deps: RouterDeps;
+  readonly #deadlines: DeadlineSweep;
+  readonly #routers = new Map<DeploymentId, Router>();
+  readonly #versionGauge: Gauge;
+  #table: RoutingTable | undefined;
+  #view: RoutingView | undefined;
+
+  /** `component` names the process in metrics: `proxy` or `replica`. */
+  constructor(deps: RouterDeps, component: "proxy" | "replica") {
+    this.#deps = deps;
+    this.#deadlines = new DeadlineSweep(deps.clock);
+    this.#versionGauge = deps.metrics.gauge("thornback_routing_table_version", { component });
+  }
+
+  /** The table in use, indexed; undefined before the first. */
+  get view(): RoutingView | undefined {
+    return this.#view;
+  }
+
+  /**
+   * Takes over a change. When it returns, no replica that the table no longer has gets a new request. `gap`: the change
+   * does not follow from the table there is; nothing was done, a snapshot is needed.
+   */
+  apply(update: TableUpdate): "applied" | "gap" {
+    const table = applyUpdate(this.#table, update);
+    if (table === "gap") return "gap";
+    if (table === this.#table) return "applied";
+    const view = viewOf(table);
+    this.#table = table;
+    this.#view = view;
+    this.#versionGauge.set(table.version);
+    for (const [id, router] of this.#routers) {
+      const entry = view.deployments.get(id);
+      if (entry !== undefined) {
+        router.update(entry, view.replicas.get(id) ?? []);
+      } else {
+        router.remove();
+        this.#routers.delete(id);
+      }
+    }
+    return "applied";
+  }
+
+  /** Connects to a deployment's replicas before the first request needs them. */
+  warm(id: DeploymentId): void {
+    if (this.#view?.deployments.has(id) === true) this.#routerOf(id);
+  }
+
+  /**
+   * The deployment's entry in the table.
+   *
+   * @throws {NotFoundError} when there is no such deployment.
+   * @throws {DeploymentUnavailableError} when there is no table yet.
+   */
+  deployment(id: DeploymentId): DeploymentEntry {
+    if (this.#view === undefined) {
+      const details = { retryAfterSeconds: RETRY_AFTER_NO_TABLE_SECONDS };
+      throw new DeploymentUnavailableError("there is no routing table yet: try again shortly", { details });
+    }
+    const entry = this.#view.deployments.get(id);
+    if (entry !== undefined) return entry;
+    throw new NotFoundError(
+      "deployment_not_found",
+      `there is no deployment ${id}: \`serve status\` lists those there are`,
+    );
+  }
+
+  /** Sends a request to a deployment. Rejects with a ServeError. */
+  async send(id: DeploymentId, request: RouterRequest): Promise<RoutedAnswer> {
+    return this.#routerOf(id).send(request);
+  }
+
+  /** Closes every link; whatever waits or is ongoing fails. */
+  close(): void {
+    for (const router of this.#routers.values()) router.close();
+    this.#routers.clear();
+    this.#deadlines.close();
+  }
+
+  #routerOf(id: DeploymentId): Router {
+    let router = this.#routers.get(id);
+    if (router === undefined) {
+      const entry = this.deployment(id);
+      router = new Router(this.#deps, this.#deadlines, entry);
+      this.#routers.set(id, router);
+      router.update(entry, this.#view?.replicas.get(id) ?? []);
+    }
+    return router;
+  }
+}

@@ -1,0 +1,129 @@
+import { errorFromProblem } from "./problem-error.ts";
+import type { ApplicationSpec } from "../core/spec.ts";
+import type { ApplicationStatusView, ClusterStatus, NodeStatusView } from "../core/status.ts";
+
+/** Options of {@link createAdminClient}. */
+export type AdminClientOptions = {
+  /** Sent as `authorization: Bearer`; needed where the cluster was started with `--token-file`. */
+  readonly token?: string | undefined;
+  /** Default: the runtime's own `fetch`. */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** Cancels every call. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** What is put: a specification, and the values of the secrets it names. */
+export type PutBody = { readonly spec: ApplicationSpec; readonly secrets: Readonly<Record<string, string>> };
+
+/** What a put changes, or with `plan` would change; names of deployments. */
+export type PutAnswer = {
+  readonly application: string;
+  /** Their replicas are replaced. */
+  readonly changed: readonly string[];
+  /** Changed in place. */
+  readonly reconfigured: readonly string[];
+  readonly unchanged: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+};
+
+/** The admin REST of a cluster. Every method rejects with a ServeError, or with the connection's own error. */
+export type AdminClient = {
+  status(): Promise<ClusterStatus>;
+  nodes(): Promise<{ readonly nodes: readonly NodeStatusView[] }>;
+  /** @throws {ServeError} `deployment_not_found` when there is no such application */
+  application(name: string): Promise<ApplicationStatusView>;
+  putApplication(name: string, body: PutBody, options?: { readonly plan?: boolean }): Promise<PutAnswer>;
+  deleteApplication(name: string): Promise<void>;
+  /** Whether the cluster has a bundle's file already. */
+  hasBlob(digest: string): Promise<boolean>;
+  putBlob(digest: string, content: Blob | Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Last lines of the logs, of every deployment or of one (`application/deployment`). */
+  logs(options: {
+    readonly deployment?: string | undefined;
+    readonly lines: number;
+  }): Promise<{ readonly lines: readonly unknown[] }>;
+  /** Why a deployment is as it is. */
+  explain(application: string, deployment: string): Promise<unknown>;
+  /** The cluster drains and ends. */
+  shutdown(): Promise<void>;
+};
+
+/**
+ * A client of a cluster's admin REST: what the CLI uses, for programs.
+ *
+ * @param address - admin URL, such as `http://127.0.0.1:8265`
+ *
+ * @example
+ * ```ts
+ * import { createAdminClient } from "thornback/client";
+ *
+ * export async function printStatus(): Promise<void> {
+ *   const admin = createAdminClient("http://127.0.0.1:8265");
+ *   for (const { name, status } of (await admin.status()).applications) console.log(name, status);
+ * }
+ * ```
+ */
+export function createAdminClient(address: string, options: AdminClientOptions = {}): AdminClient {
+  const connection: Connection = { base: `${address.replace(/\/+$/, "")}/api/v1/`, options };
+  const json = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const content = body === undefined ? {} : { body: JSON.stringify(body), type: "application/json" };
+    return (await (await send(connection, { method, path, ...content })).json()) as T;
+  };
+  const part = encodeURIComponent;
+  return {
+    status: () => json("GET", "status"),
+    nodes: () => json("GET", "nodes"),
+    application: (name) => json("GET", `applications/${part(name)}`),
+    putApplication: (name, body, put = {}) =>
+      json("PUT", `applications/${part(name)}${put.plan === true ? "?plan=true" : ""}`, body),
+    deleteApplication: async (name) =>
+      drain(await send(connection, { method: "DELETE", path: `applications/${part(name)}` })),
+    hasBlob: async (digest) => {
+      const response = await send(connection, { method: "HEAD", path: `bundles/${digest}`, accept: [404] });
+      return response.status !== 404;
+    },
+    putBlob: async (digest, content) => {
+      const type = "application/octet-stream";
+      await drain(await send(connection, { method: "PUT", path: `bundles/${digest}`, body: content, type }));
+    },
+    logs: ({ deployment, lines }) => {
+      const query = new URLSearchParams({ lines: String(lines), ...(deployment === undefined ? {} : { deployment }) });
+      return json("GET", `logs?${query}`);
+    },
+    explain: (application, deployment) =>
+      json("GET", `applications/${part(application)}/deployments/${part(deployment)}/explain`),
+    shutdown: async () => drain(await send(connection, { method: "POST", path: "shutdown" })),
+  };
+}
+
+type Connection = { readonly base: string; readonly options: AdminClientOptions };
+
+type AdminRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: string | Blob | Uint8Array<ArrayBuffer>;
+  readonly type?: string;
+  /** Statuses that are an answer although they are not 2xx. */
+  readonly accept?: readonly number[];
+};
+
+async function send({ base, options }: Connection, request: AdminRequest): Promise<Response> {
+  const { method, path, body, type, accept } = request;
+  const response = await (options.fetch ?? globalThis.fetch)(base + path, {
+    method,
+    body: body ?? null,
+    headers: {
+      ...(type === undefined ? {} : { "content-type": type }),
+      ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+    },
+    signal: options.signal ?? null,
+  });
+  if (response.ok || accept?.includes(response.status) === true) return response;
+  throw errorFromProblem(response.status, await response.text());
+}
+
+/** Reads what is left of an answer, so that its connection can be used again. */
+async function drain(response: Response): Promise<void> {
+  await response.arrayBuffer();
+}

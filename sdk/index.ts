@@ -1,0 +1,33 @@
+/**
+ * What users import as `thornback`. It reaches `core` and `batching` only: defining a deployment loads neither gRPC nor a
+ * model runtime.
+ */
+export { application } from "./application.ts";
+export type { Application, ApplicationOptions } from "./application.ts";
+export { batch } from "./batch.ts";
+export type { BatchOptions } from "./batch.ts";
+export { requestContext } from "./context.ts";
+export type { RequestContext, SetupContext } from "./context.ts";
+export { deployment } from "./deployment.ts";
+export type { Bound, Deployment, DeploymentOptions, FetchFunction } from "./deployment.ts";
+export { fromNode } from "./from-node.ts";
+export type { NodeHandler } from "./from-node.ts";
+export type { Handle } from "./handle.ts";
+export { secret } from "./secret.ts";
+export type { Secret } from "./secret.ts";
+export type { CallOptions } from "../core/call.ts";
+export {
+  CancelledError,
+  DeadlineExceededError,
+  DeploymentUnavailableError,
+  HandlerError,
+  InvalidRequestError,
+  InvalidSpecError,
+  ModelError,
+  NotFoundError,
+  PayloadTooLargeError,
+  QueueFullError,
+  ReplicaLostError,
+  ServeError,
+} from "../core/error.ts";
+export type { ErrorCode, ErrorDetails, Problem } from "../core/error.ts";

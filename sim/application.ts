@@ -1,0 +1,112 @@
+import type { ApplicationName, DeploymentName, Digest, Version } from "../core/ids.ts";
+import { deploymentId } from "../core/ids.ts";
+import type { ApplicationSpec, DeploymentOptionsSpec, DeploymentSpec } from "../core/spec.ts";
+import type { DesiredDeployment } from "./event.ts";
+import type { RunTimeOptions } from "./run-time.ts";
+
+/**
+ * Applications of the simulated world. There is no code in their bundles: how a replica behaves stands as JSON in the
+ * environment variable `BEHAVIOUR` of its deployment, so it travels through specification, store and launch as a real
+ * one's settings do.
+ */
+
+/** How replicas of a deployment behave. */
+export type Behaviour = {
+  readonly loadMs: number;
+  /** Share of starts that fail but may succeed when tried again; 1 with `isPermanent`: a version that never starts. */
+  readonly startFailureShare: number;
+  readonly isPermanent: boolean;
+  /** 0: each request runs by itself. */
+  readonly maxBatchSize: number;
+  readonly run: RunTimeOptions;
+  /** Name of the deployment of its application that it calls for each request, through a handle; empty: none. */
+  readonly calls: string;
+};
+
+/** One deployment as the operator thinks of it. */
+export type SimDeployment = {
+  readonly name: string;
+  readonly replicas: number;
+  readonly cpus: number;
+  readonly gpus: number;
+  readonly isIdempotent: boolean;
+  readonly maxOngoingRequests: number;
+  readonly maxQueuedRequests: number;
+  readonly behaviour: Behaviour;
+};
+
+/** One application as the operator thinks of it. */
+export type SimApplication = {
+  readonly name: string;
+  /** Changes with every deploy that changes code. */
+  readonly codeVersion: number;
+  /** The first is the ingress. */
+  readonly deployments: readonly SimDeployment[];
+};
+
+const BEHAVIOUR = "BEHAVIOUR";
+const BUNDLE = "0".repeat(64) as Digest;
+
+function optionsOf(deployment: SimDeployment): DeploymentOptionsSpec {
+  return {
+    numReplicas: deployment.replicas,
+    autoscaling: undefined,
+    resources: { cpus: deployment.cpus, gpus: deployment.gpus, memoryBytes: 0, custom: {} },
+    placement: { labels: {}, maxReplicasPerNode: 0 },
+    env: { [BEHAVIOUR]: JSON.stringify(deployment.behaviour) },
+    maxOngoingRequests: deployment.maxOngoingRequests,
+    maxQueuedRequests: deployment.maxQueuedRequests,
+    requestTimeoutMs: 10_000,
+    maxRequestBodyBytes: 1024 * 1024,
+    idempotent: deployment.isIdempotent,
+    userConfig: undefined,
+    startTimeoutMs: 10_000,
+    healthCheckPeriodMs: 10_000,
+    healthCheckTimeoutMs: 5_000,
+    gracefulShutdownTimeoutMs: 5_000,
+    routing: "leastOngoing",
+  };
+}
+
+function versionOf(application: SimApplication, deployment: SimDeployment): Version {
+  return `${deployment.name.slice(0, 6).toLowerCase()}-${application.codeVersion}` as Version;
+}
+
+function deploymentSpec(application: SimApplication, deployment: SimDeployment): DeploymentSpec {
+  return {
+    name: deployment.name as DeploymentName,
+    version: versionOf(application, deployment),
+    options: optionsOf(deployment),
+  };
+}
+
+/** What is deployed, as the controller takes it. */
+export function specOf(application: SimApplication): ApplicationSpec {
+  return {
+    name: application.name as ApplicationName,
+    routePrefix: `/${application.name}`,
+    ingress: (application.deployments[0]?.name ?? "") as DeploymentName,
+    ingressKind: "predict",
+    deployments: application.deployments.map((deployment) => deploymentSpec(application, deployment)),
+    bundle: BUNDLE,
+    nativePackages: [],
+    openapi: {},
+  };
+}
+
+/** What should run once it is deployed. */
+export function desiredOf(application: SimApplication): readonly DesiredDeployment[] {
+  return application.deployments.map((deployment) => ({
+    id: deploymentId(application.name as ApplicationName, deployment.name as DeploymentName),
+    version: versionOf(application, deployment),
+    replicas: deployment.replicas,
+    isBroken: deployment.behaviour.isPermanent,
+  }));
+}
+
+/** How a replica with these options behaves. */
+export function behaviourOf(options: DeploymentOptionsSpec): Behaviour {
+  const text = options.env[BEHAVIOUR];
+  if (typeof text !== "string") throw new Error("the simulated deployment has no behaviour");
+  return JSON.parse(text) as Behaviour;
+}

@@ -1,0 +1,38 @@
+import type { NodeResources } from "../../core/assignment.ts";
+import { createAvailableCheck } from "./available.ts";
+import { createBatchSizeCheck } from "./batch-size.ts";
+import { createCapacityCheck } from "./capacity.ts";
+import type { Check } from "./check.ts";
+import { createConvergedCheck } from "./converged.ts";
+import { createDrainCheck } from "./drain.ts";
+import { createEndsOnceCheck } from "./ends-once.ts";
+import { createOngoingCheck } from "./ongoing.ts";
+import { createQueueCheck } from "./queue.ts";
+import { createReasonCheck } from "./reason.ts";
+import { createRunsOnceCheck } from "./runs-once.ts";
+import { createTableVersionCheck } from "./table-version.ts";
+import { createUncaughtCheck } from "./uncaught.ts";
+
+/** Every check of a run; `isAtRest` tells when it may end: what should run runs, and no request is open. */
+export function createChecks(nodes: ReadonlyMap<string, NodeResources>): {
+  readonly checks: readonly Check[];
+  readonly isAtRest: () => boolean;
+} {
+  const endsOnce = createEndsOnceCheck();
+  const converged = createConvergedCheck();
+  const checks = [
+    endsOnce,
+    createRunsOnceCheck(),
+    createOngoingCheck(),
+    createCapacityCheck(nodes),
+    createDrainCheck(),
+    createQueueCheck(),
+    createTableVersionCheck(),
+    createReasonCheck(),
+    createBatchSizeCheck(),
+    createAvailableCheck(),
+    createUncaughtCheck(),
+    converged,
+  ];
+  return { checks, isAtRest: () => converged.isConverged() && endsOnce.openCount() === 0 };
+}

@@ -1,0 +1,115 @@
+import type { ApplicationName, DeploymentId, NodeId, ReplicaId, RequestId, Version } from "../core/ids.ts";
+import type { ErrorCode } from "../core/error.ts";
+import type { ReplicaState } from "../core/replica-state.ts";
+
+/** How a request ended, as its client saw it. */
+export type Outcome = "ok" | ErrorCode;
+
+/** One fact of a run. Transcript and checkers are fed the same ones, in the order in which they happened. */
+export type SimEvent =
+  /** A client sent a request. */
+  | {
+      readonly kind: "requestStarted";
+      readonly request: RequestId;
+      readonly router: string;
+      readonly deployment: DeploymentId;
+      readonly isIdempotent: boolean;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly kind: "requestEnded";
+      readonly request: RequestId;
+      readonly router: string;
+      readonly deployment: DeploymentId;
+      readonly outcome: Outcome;
+    }
+  /** Its client went away. */
+  | { readonly kind: "requestCancelled"; readonly request: RequestId }
+  /** The router's process died under it; nobody is left to be told an outcome. */
+  | { readonly kind: "requestOrphaned"; readonly request: RequestId }
+  /** A replica accepted a request: its handler begins. */
+  | {
+      readonly kind: "invoked";
+      readonly request: RequestId;
+      readonly replica: ReplicaId;
+      readonly deployment: DeploymentId;
+      readonly version: Version;
+    }
+  | { readonly kind: "returned"; readonly request: RequestId; readonly replica: ReplicaId; readonly outcome: Outcome }
+  | { readonly kind: "batchRun"; readonly replica: ReplicaId; readonly items: number; readonly maxBatchSize: number }
+  /** A process holds what a replica was ordered with; `ended` gives it back. */
+  | {
+      readonly kind: "replicaOrdered";
+      readonly replica: ReplicaId;
+      readonly process: string;
+      readonly node: NodeId;
+      readonly deployment: DeploymentId;
+      readonly version: Version;
+      readonly cpus: number;
+      readonly gpus: number;
+      readonly gpuIds: readonly string[];
+      readonly memoryBytes: number;
+      readonly maxOngoingRequests: number;
+    }
+  | {
+      readonly kind: "replicaState";
+      readonly replica: ReplicaId;
+      readonly process: string;
+      readonly deployment: DeploymentId;
+      readonly version: Version;
+      readonly state: ReplicaState;
+      readonly reason: string;
+    }
+  | { readonly kind: "processStarted"; readonly process: string; readonly node: string; readonly role: string }
+  | { readonly kind: "processEnded"; readonly process: string; readonly node: string; readonly reason: string }
+  /** The queue of one router for one deployment changed. */
+  | {
+      readonly kind: "queued";
+      readonly router: string;
+      readonly deployment: DeploymentId;
+      readonly count: number;
+    }
+  /** A router uses this table from now on. */
+  | {
+      readonly kind: "tableApplied";
+      readonly router: string;
+      readonly node: string;
+      readonly epoch: number;
+      readonly version: number;
+      readonly replicas: ReadonlySet<ReplicaId>;
+      /** By deployment: `maxQueuedRequests`, and the slots of all replicas in the table. */
+      readonly queues: ReadonlyMap<DeploymentId, { readonly most: number; readonly slots: number }>;
+    }
+  /** An action of the controller or of a worker, with its reason. */
+  | {
+      readonly kind: "decision";
+      readonly by: string;
+      readonly action: string;
+      readonly about: string;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "deployed";
+      readonly application: ApplicationName;
+      readonly deployments: readonly DesiredDeployment[];
+    }
+  /** The operator asks for a deletion; from now on it may happen, `deleted` says that it was acknowledged. */
+  | { readonly kind: "deleteAsked"; readonly application: ApplicationName }
+  | { readonly kind: "deleted"; readonly application: ApplicationName }
+  | { readonly kind: "fault"; readonly fault: string; readonly target: string; readonly action: "begin" | "end" }
+  /** Code logged an error or a warning. */
+  | { readonly kind: "logged"; readonly process: string; readonly level: "warn" | "error"; readonly message: string }
+  /** Something was thrown that nobody caught. */
+  | { readonly kind: "uncaught"; readonly message: string };
+
+/** What the operator asked for. */
+export type DesiredDeployment = {
+  readonly id: DeploymentId;
+  readonly version: Version;
+  readonly replicas: number;
+  /** A version that can never start. */
+  readonly isBroken: boolean;
+};
+
+/** Takes facts as they happen. */
+export type EventSink = (event: SimEvent) => void;

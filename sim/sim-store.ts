@@ -1,0 +1,94 @@
+import type { Random } from "../core/random.ts";
+import { StoreIndex } from "../controller/state/store-index.ts";
+import type { Store, StoreChange, StoreEntry, StoreInfo } from "../controller/state/store.ts";
+import { between, chance } from "./seed.ts";
+import type { SimProcess } from "./sim-process.ts";
+
+/**
+ * Desired state on a simulated disk (`controller/state/store.ts`). A write is on the disk some time before it is
+ * acknowledged; what is not acknowledged when the process dies is there afterwards or not (a torn record counts as
+ * not), as the seed says. What was acknowledged is always there.
+ */
+
+/** Longest write of a disk that is well. */
+export const USUAL_WRITE_MS = 4;
+
+/** What outlives the process. */
+export class SimDisk {
+  readonly records: StoreChange[] = [];
+  readonly random: Random;
+  /** Longest time a write to it takes; a fault makes it slow. */
+  mostWriteMs = USUAL_WRITE_MS;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+}
+
+/** Share of unacknowledged writes that a crash leaves on the disk. */
+const SURVIVING_SHARE = 0.5;
+
+/** The store of one process. */
+export class SimStore implements Store {
+  readonly #disk: SimDisk;
+  readonly #process: SimProcess;
+  readonly #index = new StoreIndex();
+  /** Writes happen one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #unacknowledged: StoreChange | undefined;
+
+  constructor(disk: SimDisk, process: SimProcess) {
+    this.#disk = disk;
+    this.#process = process;
+    for (const record of disk.records) this.#index.write(record);
+    process.onDeath(() => {
+      const record = this.#unacknowledged;
+      if (record !== undefined && chance(disk.random, SURVIVING_SHARE)) disk.records.push(record);
+    });
+  }
+
+  get(key: string): Promise<StoreEntry | undefined> {
+    return this.#process.guard(Promise.resolve(this.#index.get(key)));
+  }
+
+  put(key: string, value: string, expectRevision?: number): Promise<number> {
+    return this.#write(key, value, expectRevision);
+  }
+
+  async delete(key: string, expectRevision?: number): Promise<void> {
+    await this.#write(key, undefined, expectRevision);
+  }
+
+  list(prefix: string): Promise<readonly StoreEntry[]> {
+    return this.#process.guard(Promise.resolve(this.#index.list(prefix)));
+  }
+
+  watch(prefix: string, onChange: (change: StoreChange) => void): () => void {
+    return this.#index.watch(prefix, onChange);
+  }
+
+  info(): Promise<StoreInfo> {
+    return Promise.resolve({ kind: "simulated", revision: this.#index.revision, quarantined: [] });
+  }
+
+  #write(key: string, value: string | undefined, expectRevision: number | undefined): Promise<number> {
+    const write = this.#last.then(() => this.#writeNow(key, value, expectRevision));
+    this.#last = write.catch(() => undefined);
+    return write;
+  }
+
+  async #writeNow(key: string, value: string | undefined, expectRevision: number | undefined): Promise<number> {
+    this.#index.expect(key, expectRevision);
+    if (value === undefined && this.#index.get(key) === undefined) return this.#index.revision;
+    const record: StoreChange = { key, value, revision: this.#index.revision + 1 };
+    this.#unacknowledged = record;
+    const delayMs = between(this.#disk.random, this.#disk.mostWriteMs / 4, this.#disk.mostWriteMs);
+    await new Promise<void>((resolve) => {
+      this.#process.clock.after(delayMs, resolve);
+    });
+    this.#unacknowledged = undefined;
+    this.#disk.records.push(record);
+    this.#index.write(record);
+    return record.revision;
+  }
+}

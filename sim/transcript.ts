@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import type { SimEvent } from "./event.ts";
+
+/**
+ * One line per event: virtual milliseconds with three decimals, right-aligned to 12 columns; the event's kind, to 18;
+ * then its fields as `name=value` in a fixed order (that of the event's type), sets by their size. The hash over all
+ * lines is what two runs of one seed are compared by.
+ */
+
+/** Lines kept for a report of a broken run. */
+const LINES_KEPT = 400;
+
+function valueText(value: unknown): string {
+  if (value instanceof Set || value instanceof Map) return `#${value.size}`;
+  if (Array.isArray(value)) return `[${value.map((item) => valueText(item)).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    return `{${Object.entries(value)
+      .map(([name, field]) => `${name}=${valueText(field)}`)
+      .join(",")}}`;
+  }
+  return String(value);
+}
+
+/** The line of an event. */
+export function transcriptLine(at: number, event: SimEvent): string {
+  let line = `${at.toFixed(3).padStart(12)} ${event.kind.padEnd(18)}`;
+  for (const [name, value] of Object.entries(event)) {
+    if (name !== "kind") line += ` ${name}=${valueText(value)}`;
+  }
+  return line;
+}
+
+/** Everything that happened in a run. */
+export class Transcript {
+  readonly #hash = createHash("sha256");
+  readonly #last: string[] = [];
+  readonly #onLine: ((line: string) => void) | undefined;
+  #count = 0;
+
+  /** `onLine` gets every line as it is written, for a run somebody wants to read. */
+  constructor(onLine?: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  /** Adds an event. */
+  write(at: number, event: SimEvent): void {
+    const line = transcriptLine(at, event);
+    this.#hash.update(line).update("\n");
+    this.#count += 1;
+    this.#last.push(line);
+    if (this.#last.length > 2 * LINES_KEPT) this.#last.splice(0, LINES_KEPT);
+    this.#onLine?.(line);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The newest `count` lines. */
+  tail(count: number): readonly string[] {
+    return this.#last.slice(-count);
+  }
+
+  /** Hash over all lines so far; two runs of one seed agree on it. */
+  digest(): string {
+    return this.#hash.copy().digest("hex").slice(0, 16);
+  }
+}

@@ -1,0 +1,34 @@
+import type { Cancellation } from "../../core/cancellation.ts";
+import type { Answer, RequestHandler, RequestHead } from "../../proto/exchange.ts";
+
+/** One request that a {@link ScriptedHandler} has, for the test to end. */
+export type HeldRequest = {
+  readonly head: RequestHead;
+  readonly body: Uint8Array;
+  readonly cancellation: Cancellation;
+  answer(text: string): void;
+  fail(error: unknown): void;
+};
+
+/** A replica's handler that holds every request until the test says how it ends. */
+export class ScriptedHandler implements RequestHandler {
+  /** In the order in which they came; ended ones stay. */
+  readonly requests: HeldRequest[] = [];
+  ongoing = 0;
+  /** Set: every request is refused with it at once. */
+  refusal: Error | undefined;
+
+  handle(head: RequestHead, body: Uint8Array, cancellation: Cancellation): Promise<Answer> {
+    if (this.refusal !== undefined) return Promise.reject(this.refusal);
+    this.ongoing += 1;
+    return new Promise<Answer>((resolve, reject) => {
+      this.requests.push({
+        head,
+        body,
+        cancellation,
+        answer: (text) => resolve({ status: 200, headers: ["content-type", "text/plain"], body: [Buffer.from(text)] }),
+        fail: reject,
+      });
+    }).finally(() => (this.ongoing -= 1));
+  }
+}

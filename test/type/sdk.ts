@@ -1,0 +1,200 @@
+/**
+ * What must compile, and what must not. Checked by the compiler alone; nothing here runs. The first part is the sample
+ * of the documentation with its bodies filled in.
+ */
+import { application, batch, deployment, fromNode, requestContext, secret, type Handle } from "thornback";
+import { client } from "thornback/client";
+import { OnnxModel } from "thornback/onnx";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function assertType<T extends true>(): T | undefined {
+  return undefined;
+}
+
+class Classifier {
+  #model = new OnnxModel("./digits.onnx");
+
+  classify = batch({ maxBatchSize: 64 }, async (images: Float32Array[]): Promise<number[]> => {
+    const rows = await this.#model.predict(images);
+    return rows.map((row) => row.indexOf(Math.max(...Array.from(row, Number)) as never));
+  });
+
+  maybe = batch({ maxBatchSize: 4 }, async (values: number[]) =>
+    values.map((value) => (value > 0 ? value : new RangeError("must be positive"))),
+  );
+
+  plain(value: number): string {
+    return String(value);
+  }
+
+  async *tokens(prompt: string): AsyncGenerator<string> {
+    yield prompt;
+  }
+
+  async setup(): Promise<void> {}
+
+  async fetch(request: Request): Promise<Response> {
+    const { pixels } = (await request.json()) as { pixels: number[] };
+    return Response.json({ label: await this.classify(Float32Array.from(pixels)) });
+  }
+}
+
+class Gateway {
+  readonly #digits: Handle<Classifier>;
+  constructor(digits: Handle<Classifier>) {
+    this.#digits = digits;
+  }
+  async predict(input: { pixels: number[] }) {
+    return { label: await this.#digits.classify(Float32Array.from(input.pixels)) };
+  }
+}
+
+const classifier = deployment(Classifier, { autoscaling: { minReplicas: 1, maxReplicas: 8 } });
+const app = deployment(Gateway).bind(classifier.bind());
+export default app;
+
+// --- handles --------------------------------------------------------------------------------------------------------
+
+export async function useHandle(handle: Handle<Classifier>): Promise<void> {
+  const label: number = await handle.classify(new Float32Array(64));
+  const fromBatch = await handle.maybe(1);
+  assertType<Equal<typeof fromBatch, number>>();
+  // A call that was not awaited may be an argument.
+  const text: string = await handle.plain(handle.classify(new Float32Array(64)));
+  const quick: Handle<Classifier> = handle.with({ timeoutMs: 50, idempotent: true });
+  await quick.plain(label);
+  void text;
+  // @ts-expect-error no such method
+  handle.clasify(new Float32Array(1));
+  // @ts-expect-error wrong argument
+  void handle.classify("x");
+  // @ts-expect-error too few arguments
+  void handle.plain();
+  // @ts-expect-error hooks are the runtime's to call
+  void handle.setup();
+  // @ts-expect-error fetch is HTTP's
+  void handle.fetch(new Request("http://x/"));
+  // @ts-expect-error streams do not travel through handles
+  void handle.tokens("x");
+  // @ts-expect-error results are promises
+  const wrong: string = handle.plain(1);
+  void wrong;
+}
+
+// A plain object of its methods is a handle, as a test needs one.
+const fake = {
+  classify: async () => 7,
+  maybe: async () => 1,
+  plain: async () => "7",
+};
+new Gateway(fake);
+new Gateway({ classify: async () => 7, maybe: async () => 1, plain: async () => "7" });
+// @ts-expect-error a method is missing
+new Gateway({ plain: async () => "7" });
+// @ts-expect-error a method answers with something else
+new Gateway({ classify: async () => "seven", maybe: async () => 1, plain: async () => "7" });
+
+// --- bind -----------------------------------------------------------------------------------------------------------
+
+class Ensemble {
+  readonly members: readonly Handle<Classifier>[];
+  readonly named: { readonly best: Handle<Classifier>; readonly limit: number };
+  constructor(
+    members: readonly Handle<Classifier>[],
+    named: { best: Handle<Classifier>; limit: number },
+    weights: Map<string, number>,
+    extra?: Handle<Gateway>,
+  ) {
+    this.members = members;
+    this.named = named;
+    void weights;
+    void extra;
+  }
+  async predict(input: number): Promise<string> {
+    return (await this.members[0]?.plain(input)) ?? "";
+  }
+}
+
+const ensemble = deployment(Ensemble, { numReplicas: 2 });
+const bound = classifier.bind();
+ensemble.bind([bound, bound], { best: bound, limit: 3 }, new Map());
+ensemble.bind([bound], { best: bound, limit: 3 }, new Map(), app);
+// @ts-expect-error another class's deployment in the array
+ensemble.bind([app], { best: bound, limit: 3 }, new Map());
+// @ts-expect-error another class's deployment in the record
+ensemble.bind([bound], { best: app, limit: 3 }, new Map());
+// @ts-expect-error a wrong plain value beside a handle
+ensemble.bind([bound], { best: bound, limit: "3" }, new Map());
+// @ts-expect-error an argument is missing
+deployment(Gateway).bind();
+// @ts-expect-error the wrong deployment
+deployment(Gateway).bind(app);
+// @ts-expect-error a class is not a bound deployment
+deployment(Gateway).bind(Classifier);
+// @ts-expect-error a deployment that is not bound
+deployment(Gateway).bind(classifier);
+
+class Configured {
+  readonly greeting: string;
+  constructor(greeting: string, times?: number, onEach?: (text: string) => void) {
+    this.greeting = greeting;
+    void times;
+    void onEach;
+  }
+  predict(input: { name: string }): string {
+    return `${this.greeting}, ${input.name}`;
+  }
+}
+deployment(Configured).bind("Hello");
+deployment(Configured).bind("Hello", 2, (text) => void text.length);
+// @ts-expect-error wrong constructor argument
+deployment(Configured).bind(1);
+
+// --- options --------------------------------------------------------------------------------------------------------
+
+deployment(Configured, { env: { KEY: secret("KEY"), MODE: "fast" }, resources: { gpus: 0.5 }, idempotent: true });
+deployment(Configured).options({ routing: "roundRobin", startTimeoutMs: 1_000 }).bind("Hello");
+// @ts-expect-error no such option
+deployment(Configured, { replicas: 2 });
+// @ts-expect-error wrong type of an option
+deployment(Configured, { numReplicas: "2" });
+// @ts-expect-error no such routing policy
+deployment(Configured, { routing: "fastest" });
+
+export const site = application(
+  deployment(
+    fromNode((_request, response) => response.end("hi")),
+    { name: "site" },
+  ).bind(),
+  {
+    routePrefix: "/site",
+  },
+);
+export const echo = deployment(async (request: Request) => new Response(await request.text()), { name: "echo" }).bind();
+// @ts-expect-error a function deployment answers with a Response
+deployment(async (request: Request) => request.url);
+// @ts-expect-error an application's ingress has to be bound
+application(classifier);
+
+export function requestId(): string {
+  return requestContext().requestId;
+}
+
+// --- the typed client -----------------------------------------------------------------------------------------------
+
+export async function useClient(): Promise<void> {
+  const digits = client<typeof app>("http://127.0.0.1:8000/", { headers: { authorization: "Bearer x" } });
+  const answer = await digits.predict({ pixels: [1, 2] }, { timeoutMs: 100 });
+  assertType<Equal<typeof answer, { label: number }>>();
+  const configured = application(deployment(Configured).bind("Hello"), { name: "configured" });
+  const text: string = await client<typeof configured>("http://127.0.0.1:8000/").predict({ name: "Ada" });
+  void text;
+  // @ts-expect-error wrong input
+  await digits.predict({ pixels: "x" });
+  // @ts-expect-error no such method
+  await digits.classify(new Float32Array(1));
+  // @ts-expect-error an ingress with fetch has no predict
+  await client<typeof site>("http://127.0.0.1:8000/site").predict({});
+  const response: Response = await client<typeof site>("http://127.0.0.1:8000/site").fetch("/page");
+  void response;
+}

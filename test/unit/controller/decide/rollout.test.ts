@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  givenUpReason,
+  MAKE_ROOM_AFTER_MS,
+  rollout,
+  type RolloutInput,
+  type RolloutReplica,
+  surgeOf,
+} from "../../../../controller/decide/rollout.ts";
+import type { NodeId, ReplicaId, Version } from "../../../../core/ids.ts";
+
+const V1 = "v1" as Version;
+const V2 = "v2" as Version;
+
+function replica(id: string, given: Partial<RolloutReplica> = {}): RolloutReplica {
+  return {
+    id: id as ReplicaId,
+    version: V1,
+    node: "n1" as NodeId,
+    desired: "run",
+    isReady: true,
+    isServing: true,
+    isFailing: false,
+    failedStarts: 0,
+    reason: "",
+    isUnlisted: false,
+    isHeld: false,
+    isUnknown: false,
+    createdAt: 0,
+    ...given,
+  };
+}
+
+function steps(given: Partial<RolloutInput>, now = 0): string[] {
+  const input = { version: V1, target: 1, isHeld: false, replicas: [], wouldFitWithout: () => true, ...given };
+  return rollout(input, now).map((step) =>
+    step.kind === "create" ? `create ${step.count} ${step.reason}` : `${step.kind} ${step.replica} ${step.reason}`,
+  );
+}
+
+const starting = { isReady: false, isServing: false };
+const many = (count: number, given: Partial<RolloutReplica> = {}, prefix = "o"): RolloutReplica[] =>
+  Array.from({ length: count }, (_, i) => replica(`${prefix}${i}`, given));
+
+describe("a rollout", () => {
+  it("makes what is missing and removes what is too much, the newest of the fullest node first", () => {
+    assert.deepEqual(steps({ target: 3 }), ["create 3 belowTarget"]);
+    const replicas = [
+      replica("a"),
+      replica("b", { createdAt: 1 }),
+      replica("c", { node: "n2" as NodeId, createdAt: 2 }),
+    ];
+    assert.deepEqual(steps({ target: 2, replicas }), ["leave b aboveTarget"]);
+  });
+
+  it("removes one that is not ready before one that is", () => {
+    assert.deepEqual(steps({ replicas: [replica("a", starting), replica("b")] }), ["stop a aboveTarget"]);
+  });
+
+  it("surges by a quarter, at least one", () => {
+    assert.deepEqual([1, 4, 6, 10, 100].map(surgeOf), [1, 1, 2, 3, 25]);
+    assert.deepEqual(steps({ version: V2, target: 10, replicas: many(10) }), ["create 3 surge"]);
+    assert.deepEqual(steps({ version: V2, target: 1, replicas: many(1) }), ["create 1 surge"]);
+  });
+
+  it("lets nothing old go before as many new serve, ready alone being too little", () => {
+    const readyOnly = replica("n0", { version: V2, isServing: false });
+    assert.deepEqual(steps({ version: V2, replicas: [replica("o0"), readyOnly] }), []);
+    const serving = replica("n0", { version: V2 });
+    assert.deepEqual(steps({ version: V2, replicas: [replica("o0"), serving] }), ["leave o0 replaced"]);
+  });
+
+  it("goes on step by step: as many more as have left", () => {
+    const replicas = [...many(2), ...many(2, { version: V2 }, "n"), replica("l", { desired: "leave" })];
+    assert.deepEqual(steps({ version: V2, target: 4, replicas }), ["create 1 surge"]);
+  });
+
+  it("drains a leaving replica only once every router knows", () => {
+    const leaving = replica("l", { desired: "leave" });
+    assert.deepEqual(steps({ replicas: [replica("a"), leaving] }), []);
+    assert.deepEqual(steps({ replicas: [replica("a"), { ...leaving, isUnlisted: true }] }), ["drain l unlisted"]);
+  });
+
+  it("stops outdated replicas that do not start at once, whatever serves", () => {
+    const failing = replica("f", { ...starting, version: V2, isFailing: true });
+    const pending = replica("p", { ...starting, version: V2, node: undefined });
+    const got = steps({ version: V1, replicas: [replica("a"), failing, pending] });
+    assert.deepEqual(got, ["stop f outdatedAndFailing", "forget p outdatedAndFailing"]);
+  });
+
+  it("keeps an outdated replica that crashed and is being restarted", () => {
+    assert.deepEqual(
+      steps({ version: V2, replicas: [replica("o", starting), replica("n", { ...starting, version: V2 })] }),
+      [],
+    );
+  });
+
+  it("removes everything of a deployment that nobody wants, and nothing while it is held", () => {
+    const replicas = [replica("a"), replica("b", starting)];
+    assert.deepEqual(steps({ version: undefined, target: 0, replicas }), ["stop b removed", "leave a removed"]);
+    assert.deepEqual(steps({ version: undefined, target: 0, replicas, isHeld: true }), []);
+  });
+
+  it("stops nothing that was adopted while the controller has just started", () => {
+    assert.deepEqual(steps({ target: 0, replicas: [replica("a", { isHeld: true })] }), []);
+  });
+
+  it("stops one that no release describes, because it cannot be told to drain", () => {
+    const leaving = replica("l", { desired: "leave", isUnlisted: true, isUnknown: true });
+    assert.deepEqual(steps({ replicas: [replica("a"), leaving] }), ["stop l unknown"]);
+  });
+
+  it("removes an outdated one that no release describes at once: its node can be told nothing while it has one", () => {
+    const replicas = [replica("u", { isUnknown: true }), replica("p", { ...starting, version: V2 })];
+    assert.deepEqual(steps({ version: V2, replicas }), ["leave u unknown"]);
+  });
+});
+
+describe("where old and new do not fit side by side", () => {
+  const pending = replica("p", { ...starting, version: V2, node: undefined });
+  const replicas = [...many(2), pending];
+
+  it("one old makes room after a wait, if that would help", () => {
+    const input = { version: V2, target: 2, replicas };
+    assert.deepEqual(steps(input, MAKE_ROOM_AFTER_MS - 1), []);
+    assert.deepEqual(steps(input, MAKE_ROOM_AFTER_MS), ["leave o0 makesRoom"]);
+    assert.deepEqual(steps({ ...input, wouldFitWithout: () => false }, MAKE_ROOM_AFTER_MS), []);
+  });
+
+  it("none makes room that is removed just now for another reason: nothing is removed twice", () => {
+    const failing = replica("f", { ...starting, isFailing: true });
+    const input = { version: V2, target: 1, replicas: [failing, pending] };
+    assert.deepEqual(steps(input, MAKE_ROOM_AFTER_MS), ["stop f outdatedAndFailing"]);
+  });
+
+  it("the next only makes room when the one before is gone and its place taken", () => {
+    const leaving = replica("l", { desired: "drain" });
+    assert.deepEqual(steps({ version: V2, target: 2, replicas: [...replicas, leaving] }, MAKE_ROOM_AFTER_MS), []);
+    const started = replica("n", { ...starting, version: V2 });
+    assert.deepEqual(steps({ version: V2, target: 3, replicas: [...replicas, started] }, MAKE_ROOM_AFTER_MS), []);
+  });
+});
+
+describe("giving a version up", () => {
+  const failing = (id: string, failedStarts: number, reason: string): RolloutReplica =>
+    replica(id, { ...starting, version: V2, isFailing: true, failedStarts, reason });
+
+  it("takes as many failed starts over all its replicas, and tells the first cause", () => {
+    assert.equal(givenUpReason([failing("a", 1, "first"), failing("b", 1, "second")], V2), undefined);
+    assert.equal(givenUpReason([failing("a", 1, "first"), failing("b", 2, "second")], V2), "first");
+  });
+
+  it("does not happen while one of its replicas is ready", () => {
+    assert.equal(givenUpReason([failing("a", 9, "boom"), replica("b", { version: V2 })], V2), undefined);
+  });
+
+  it("says where to look when no cause was told", () => {
+    assert.match(givenUpReason([failing("a", 9, "")], V2) ?? "", /serve logs/);
+  });
+});

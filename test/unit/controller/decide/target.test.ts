@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { target } from "../../../../controller/decide/target.ts";
+import type { Version } from "../../../../core/ids.ts";
+import { applicationRecord, applicationSpec, idOf, replicaRecord } from "../../../fake/cluster-fixture.ts";
+
+const short = (wanted: ReturnType<typeof target>): string[] =>
+  wanted.map(({ deployment, target: count, reason }) => `${deployment} ${count} ${reason}`);
+
+const both = applicationSpec("app", { In: { replicas: 2 }, Old: {} });
+const inOnly = applicationSpec("app", { In: { version: "v2", replicas: 2 } });
+const inOne = replicaRecord("i1", { deployment: idOf("app", "In") });
+const inTwo = replicaRecord("i2", { deployment: idOf("app", "In"), version: "v2" as Version });
+const old = replicaRecord("o1", { deployment: idOf("app", "Old") });
+
+describe("the target of a deployment", () => {
+  it("is what the specification declares, and an autoscaled one's initial count", () => {
+    const autoscaling = {
+      minReplicas: 1,
+      maxReplicas: 9,
+      initialReplicas: 3,
+      targetOngoingRequests: 2,
+      upscaleDelayMs: 1,
+      downscaleDelayMs: 1,
+      scaleToZeroDelayMs: 1,
+    };
+    const spec = applicationSpec("app", { A: { replicas: 2 }, B: { options: { autoscaling } } });
+    assert.deepEqual(short(target(applicationRecord([spec]), [])), ["app/A 2 declared", "app/B 3 declared"]);
+  });
+
+  it("is none for the deployment whose first start failed, and unchanged for its neighbours", () => {
+    const record = applicationRecord([both], { failure: { deployment: idOf("app", "Old"), reason: "boom" } });
+    assert.deepEqual(short(target(record, [])), ["app/In 2 declared", "app/Old 0 startFailed"]);
+  });
+
+  it("keeps a removed deployment for as long as replicas that call it run, or the newer release does not serve", () => {
+    const rolling = applicationRecord([both, inOnly], { stable: 1 });
+    assert.deepEqual(short(target(rolling, [inTwo, old])), ["app/In 2 declared", "app/Old 0 callersRemain"]);
+    const served = applicationRecord([both, inOnly], { stable: 2 });
+    assert.deepEqual(short(target(served, [inOne, inTwo, old])), ["app/In 2 declared", "app/Old 0 callersRemain"]);
+    assert.deepEqual(short(target(served, [inTwo, old])), ["app/In 2 declared", "app/Old 0 removed"]);
+  });
+
+  it("deletes the ingress first, what it calls after it", () => {
+    const deleting = applicationRecord([both], { isDeleting: true });
+    assert.deepEqual(short(target(deleting, [inOne, old])), ["app/In 0 deleting", "app/Old 0 callersRemain"]);
+    assert.deepEqual(short(target(deleting, [old])), ["app/Old 0 deleting"]);
+  });
+});

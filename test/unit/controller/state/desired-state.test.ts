@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { DesiredState } from "../../../../controller/state/desired-state.ts";
+import { VersionConflictError } from "../../../../core/error.ts";
+import type { NodeId } from "../../../../core/ids.ts";
+import { applicationRecord, applicationSpec } from "../../../fake/cluster-fixture.ts";
+import { MemoryStore } from "../../../fake/memory-store.ts";
+import { RecordingLog } from "../../../fake/recording-log.ts";
+
+function world() {
+  const log = new RecordingLog();
+  const store = new MemoryStore();
+  return { log, store, desired: new DesiredState({ log, store }) };
+}
+const application = applicationRecord([applicationSpec("app", { D: {} })]);
+
+describe("desired state in a store", () => {
+  it("has a higher epoch with every start, and what was stored", async () => {
+    const { log, store, desired } = world();
+    assert.equal((await desired.load()).epoch, 1);
+    await desired.putApplication(application);
+    await desired.putNode("n1" as NodeId);
+    await desired.putNode("n1" as NodeId);
+    const next = await new DesiredState({ log, store }).load();
+    assert.equal(next.epoch, 2);
+    assert.deepEqual(next.applications[0]?.releases[0]?.spec.name, "app");
+    assert.deepEqual(next.nodes, ["n1"]);
+  });
+
+  it("does not overwrite what another controller has written since", async () => {
+    const { log, store, desired } = world();
+    await desired.putApplication(application);
+    const other = new DesiredState({ log, store });
+    await other.load();
+    await other.putApplication({ ...application, stable: 1 });
+    await assert.rejects(desired.putApplication(application), VersionConflictError);
+  });
+
+  it("leaves a value of a later schema alone, tells, and goes on with the others", async () => {
+    const { log, store, desired } = world();
+    await desired.putApplication(application);
+    await store.put("application/later", JSON.stringify({ schema: 2, value: {} }));
+    await store.put("application/broken", "{");
+    const next = await new DesiredState({ log, store }).load();
+    assert.deepEqual(
+      next.applications.map(({ name }) => name),
+      ["app"],
+    );
+    assert.equal(log.lines.filter(({ fields }) => fields.reason === "StoreCorrupt").length, 2);
+    assert.ok(await store.get("application/later"));
+  });
+});

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  HandlerError,
+  HttpRequestError,
+  InvalidRequestError,
+  ReplicaRefusedError,
+  ServeError,
+  type ErrorCode,
+} from "../../../../core/error.ts";
+import { ERROR_MAP } from "../../../../core/error-map.ts";
+import type { ReplicaId, RequestId } from "../../../../core/ids.ts";
+import {
+  answerFromWire,
+  answerHeadToWire,
+  errorFromWire,
+  errorToWire,
+  helloFromWire,
+  helloToWire,
+  requestHeadFromWire,
+  requestHeadToWire,
+  welcomeFromWire,
+  welcomeToWire,
+  type OutgoingHead,
+} from "../../../../proto/codec/exchange.ts";
+
+const HTTP: OutgoingHead = {
+  kind: "http",
+  requestId: "r-1" as RequestId,
+  depth: 0,
+  traceparent: "",
+  method: "POST",
+  path: "/a?b=%20",
+  prefix: "/größe/预测",
+  headers: ["content-type", "text/plain; x=\u00e9", "x-empty", ""],
+};
+
+test("an HTTP request's head arrives as it was, with what is left of its time in whole milliseconds", () => {
+  assert.deepEqual(requestHeadFromWire(requestHeadToWire(HTTP, 12.2)), { ...HTTP, timeoutMs: 13 });
+});
+
+test("a call's head arrives as it was, whatever its texts hold", () => {
+  const text = fc.string({ unit: "grapheme" });
+  fc.assert(
+    fc.property(text, text, text, fc.integer(), (method, key, modelId, priority) => {
+      const head = {
+        kind: "call",
+        requestId: "r" as RequestId,
+        depth: 3,
+        traceparent: "t",
+        method,
+        key,
+        modelId,
+        priority,
+      } as const;
+      const wire = requestHeadToWire(head, 5);
+      assert.match(wire, /^[\n -~]*$/);
+      assert.deepEqual(requestHeadFromWire(wire), { ...head, timeoutMs: 5 });
+    }),
+  );
+});
+
+for (const [name, value] of [
+  ["CR", "a\rb"],
+  ["LF", "a\nb"],
+  ["NUL", "a\0b"],
+  ["a character beyond latin-1", "a\u0100"],
+] as const) {
+  test(`a header value with ${name} is refused, naming the header and not the value`, () => {
+    const headers = ["x-good", "1", "x-bad", value];
+    assert.throws(
+      () => requestHeadToWire({ ...HTTP, headers }, 1),
+      (error) => error instanceof InvalidRequestError && /x-bad/.test(error.message) && !error.message.includes(value),
+    );
+    assert.throws(() => answerHeadToWire({ status: 200, headers, body: [] }, 0), HandlerError);
+  });
+}
+
+test("heads over the limit are refused", () => {
+  const headers = ["x", "y".repeat(70_000)];
+  assert.throws(() => requestHeadToWire({ ...HTTP, headers }, 1), HttpRequestError);
+  assert.throws(() => answerHeadToWire({ status: 200, headers, body: [] }, 0), HandlerError);
+});
+
+test("text that is no head is refused", () => {
+  fc.assert(
+    fc.property(fc.array(fc.string(), { maxLength: 10 }), (fields) => {
+      try {
+        requestHeadFromWire(fields.join("\n"));
+      } catch (error) {
+        assert.ok(error instanceof InvalidRequestError);
+      }
+      assert.ok(welcomeFromWire(fields.join("\n")) === undefined || fields[0] === "1");
+    }),
+  );
+});
+
+test("an answer arrives with the replica's ongoing requests", () => {
+  const answer = { status: 404, headers: ["a", "b", "a", ""], body: [Uint8Array.of(1)] };
+  const wire = answerHeadToWire(answer, 7);
+  assert.deepEqual(answerFromWire(wire, Uint8Array.of(1)), { answer, ongoing: 7 });
+});
+
+test("every error arrives as its own class, with code, message and details, and without its cause", () => {
+  for (const code of Object.keys(ERROR_MAP) as ErrorCode[]) {
+    const sent = new ServeError(code, "what ✓", { details: { retryAfterSeconds: 3 }, cause: new Error("secret") });
+    const { head, body } = errorToWire(sent, 2);
+    const wire = Buffer.concat(body);
+    assert.ok(!wire.includes("secret"));
+    const { error, ongoing } = errorFromWire(head, wire);
+    assert.deepEqual(
+      [error.code, error.message, error.details, ongoing],
+      [code, "what ✓", { retryAfterSeconds: 3 }, 2],
+    );
+  }
+  const refusal = errorToWire(new ReplicaRefusedError("replica_draining", "x"), 0);
+  assert.ok(errorFromWire(refusal.head, Buffer.concat(refusal.body)).error instanceof ReplicaRefusedError);
+});
+
+test("an error that cannot be read is an internal one", () => {
+  for (const [head, body] of [
+    ["handler_failed\n1", "{"],
+    ["nonsense\n1", '{"message":"a","details":{}}'],
+    ["", "3"],
+  ] as const) {
+    assert.equal(errorFromWire(head, Buffer.from(body)).error.code, "internal");
+  }
+});
+
+test("hello and welcome arrive, and those of another version do not", () => {
+  assert.deepEqual(helloFromWire(helloToWire("a/b#1" as ReplicaId, "s%")), { replicaId: "a/b#1", callSecret: "s%" });
+  assert.equal(helloFromWire("2\na\nb"), undefined);
+  assert.equal(helloFromWire("1\n%\nb"), undefined);
+  assert.deepEqual(welcomeFromWire(welcomeToWire(4)), { ongoing: 4 });
+  assert.equal(welcomeFromWire("9\n4"), undefined);
+});

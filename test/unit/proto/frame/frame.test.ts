@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { FRAME, FrameReader, writePrefix, type FrameKind } from "../../../../proto/frame/frame.ts";
+
+type Frame = { kind: FrameKind; stream: number; head: string; body: Uint8Array };
+
+const BOUNDS = { mostHeadBytes: 65_535, mostBodyBytes: 1_000_000 };
+
+function bytesOf({ kind, stream, head, body }: Frame): Buffer {
+  const prefix = Buffer.alloc(12);
+  writePrefix(prefix, 0, { kind, stream, headBytes: head.length, bodyBytes: body.length });
+  return Buffer.concat([prefix, Buffer.from(head, "latin1"), body]);
+}
+
+function read(bytes: Buffer, cuts: readonly number[]): { frames: Frame[]; failure: string | undefined } {
+  const frames: Frame[] = [];
+  const reader = new FrameReader(BOUNDS, (kind, stream, head, body) => {
+    frames.push({ kind, stream, head, body: Uint8Array.from(body) });
+  });
+  let failure: string | undefined;
+  const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted((a, b) => a - b);
+  let from = 0;
+  for (const to of [...places, bytes.length]) {
+    failure = reader.push(Buffer.from(bytes.subarray(from, to)));
+    from = to;
+  }
+  return { frames, failure };
+}
+
+const anyFrame: fc.Arbitrary<Frame> = fc.record(
+  {
+    kind: fc.constantFrom(...Object.values(FRAME)),
+    stream: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    head: fc.string({ maxLength: 60 }).map((text) => Buffer.from(text).toString("latin1")),
+    body: fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.integer({ min: 0, max: 70_000 }).map((size) => new Uint8Array(size).fill(7)),
+    ),
+  },
+  { noNullPrototype: true },
+);
+
+test("frames arrive whole and in order, however the stream is cut", () => {
+  fc.assert(
+    fc.property(fc.array(anyFrame, { maxLength: 6 }), fc.array(fc.nat(200_000), { maxLength: 12 }), (frames, cuts) => {
+      const result = read(Buffer.concat(frames.map(bytesOf)), cuts);
+      assert.equal(result.failure, undefined);
+      assert.deepEqual(result.frames, frames);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("frames arrive whole byte by byte", () => {
+  const frames: Frame[] = [
+    { kind: FRAME.REQUEST, stream: 1, head: "ab", body: Uint8Array.of(1, 2, 3) },
+    { kind: FRAME.CANCEL, stream: 1, head: "", body: new Uint8Array(0) },
+  ];
+  const bytes = Buffer.concat(frames.map(bytesOf));
+  assert.deepEqual(read(bytes, Array.from(bytes.keys())).frames, frames);
+});
+
+test("garbage never throws: it ends with a reason, or waits for more", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.array(fc.nat(200), { maxLength: 5 }), (bytes, cuts) => {
+      const { failure } = read(Buffer.from(bytes), cuts);
+      assert.ok(failure === undefined || failure.startsWith("a frame"));
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("a length over the bound is refused before anything is allocated for it", () => {
+  const prefix = Buffer.alloc(12);
+  writePrefix(prefix, 0, { kind: FRAME.REQUEST, stream: 1, headBytes: 0, bodyBytes: 1_000_001 });
+  assert.match(read(prefix, []).failure ?? "", /body has 1000001 bytes/);
+  writePrefix(prefix, 0, { kind: FRAME.REQUEST, stream: 1, headBytes: 5, bodyBytes: 0 });
+  prefix.writeUInt32BE(8, 0);
+  assert.match(read(prefix, []).failure ?? "", /shorter than its own head/);
+});
+
+test("a large body has memory of its own, from its first byte on", () => {
+  const frame: Frame = { kind: FRAME.ANSWER, stream: 1, head: "h", body: new Uint8Array(100_000).fill(3) };
+  const bytes = bytesOf(frame);
+  let body: Uint8Array | undefined;
+  const reader = new FrameReader(BOUNDS, (_kind, _stream, _head, received) => (body = received));
+  reader.push(bytes.subarray(0, 50_000));
+  reader.push(bytes.subarray(50_000));
+  assert.deepEqual([body?.byteOffset, body?.buffer.byteLength, body?.byteLength], [0, 100_000, 100_000]);
+});

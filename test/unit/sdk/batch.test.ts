@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Cancellation } from "../../../core/cancellation.ts";
+import { systemDefer } from "../../../core/clock.ts";
+import { construct } from "../../../core/construction.ts";
+import { CancelledError, InvalidSpecError } from "../../../core/error.ts";
+import { createMetrics } from "../../../core/metric-registry.ts";
+import { runInScope, type RequestContext, type RequestScope } from "../../../core/request-scope.ts";
+import { batch } from "../../../sdk/batch.ts";
+import { requestContext } from "../../../sdk/context.ts";
+import { ManualClock } from "../../fake/manual-clock.ts";
+
+function request(requestId: string): RequestScope {
+  const cancellation = new Cancellation();
+  const context = { requestId, deadlineAt: 1e12 } as RequestContext;
+  return { context, cancellation, depth: 0, traceparent: "" };
+}
+
+const within = <T>(scope: RequestScope, code: () => T): T => runInScope({ kind: "request", request: scope }, code);
+
+test("works without a replica, and keeps `this` of the class", async () => {
+  class Doubler {
+    readonly #factor = 2;
+    double = batch({ maxBatchSize: 8 }, (numbers: number[]) => numbers.map((number) => number * this.#factor));
+  }
+  const doubler = new Doubler();
+  assert.deepEqual(await Promise.all([1, 2, 3].map((number) => doubler.double(number))), [2, 4, 6]);
+});
+
+test("an Error in the results is that caller's rejection, and not part of the result's type", async () => {
+  const root = batch({ maxBatchSize: 8 }, (numbers: number[]) =>
+    numbers.map((number) => (number >= 0 ? Math.sqrt(number) : new RangeError("negative"))),
+  );
+  const good: Promise<number> = root(9);
+  await assert.rejects(root(-1), RangeError);
+  assert.equal(await good, 3);
+});
+
+test("each item comes with its caller's context", async () => {
+  const ids = batch({ maxBatchSize: 8 }, (items: string[], contexts) =>
+    items.map((item, at) => `${item}:${contexts[at]?.requestId}`),
+  );
+  const answers = ["a", "b"].map((item) => within(request(`request-${item}`), () => ids(item)));
+  assert.deepEqual(await Promise.all(answers), ["a:request-a", "b:request-b"]);
+  assert.equal(await ids("c"), "c:", "outside any request the id is empty");
+});
+
+test("requestContext throws in a handler and names contexts, also after an await", async () => {
+  const asks = batch({ maxBatchSize: 8 }, async (items: number[]) => {
+    await Promise.resolve();
+    requestContext();
+    return items;
+  });
+  await assert.rejects(
+    within(request("r"), () => asks(1)),
+    /contexts/,
+  );
+});
+
+test("requestContext is the caller's again after a batch method", async () => {
+  const same = batch({ maxBatchSize: 8 }, (items: number[]) => items);
+  const id = await within(request("mine"), async () => {
+    await same(1);
+    return requestContext().requestId;
+  });
+  assert.equal(id, "mine");
+});
+
+test("a caller that goes away is left out of the batch", async () => {
+  const seen: number[] = [];
+  const see = batch({ maxBatchSize: 8 }, (items: number[]) => {
+    seen.push(...items);
+    return items;
+  });
+  const leaver = request("leaver");
+  const left = assert.rejects(
+    within(leaver, () => see(1)),
+    CancelledError,
+  );
+  const stays = see(2);
+  leaver.cancellation.cancel(new CancelledError("gone"));
+  await left;
+  assert.equal(await stays, 2);
+  assert.deepEqual(seen, [2]);
+});
+
+test("private batch methods register too, and errors name the method they were attached as", async () => {
+  class Main {
+    open = batch({ maxBatchSize: 4 }, () => []);
+    readonly #hidden = batch({ maxBatchSize: 16 }, (items: number[]) => items);
+    use(item: number): Promise<number> {
+      return this.#hidden(item);
+    }
+  }
+  const { instance, registered } = construct(() => new Main());
+  assert.deepEqual(
+    registered.batches.map(({ maxBatchSize }) => maxBatchSize),
+    [4, 16],
+  );
+  assert.equal(registered.batches[0]?.call, instance.open);
+  const attachment = { clock: new ManualClock(), defer: systemDefer, metrics: createMetrics(), deployment: "app/Main" };
+  registered.batches[0]?.attach({ ...attachment, method: "open" });
+  await assert.rejects(instance.open(undefined as never), /batch handler of method open was given 1 items/);
+});
+
+test("without a replica errors name the line that made the batch method", async () => {
+  const wrong = batch({ maxBatchSize: 4 }, () => [] as number[]);
+  await assert.rejects(wrong(undefined as never), /batch\(\) at .*batch\.test\.ts:\d+:\d+/);
+});
+
+test("a maxBatchSize that is no whole number is refused at once", () => {
+  for (const maxBatchSize of [0, 1.5, Number.NaN, "8" as unknown as number]) {
+    assert.throws(() => batch({ maxBatchSize }, (items: number[]) => items), InvalidSpecError);
+  }
+});
+
+test("outside any request requestContext says where to call it", () => {
+  assert.throws(() => requestContext(), /outside a request/);
+});

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { build } from "esbuild";
+import { ServeError } from "../../../core/error.ts";
+import { client, createAdminClient } from "../../../sdk/client.ts";
+import { deployment } from "../../../sdk/deployment.ts";
+
+class Doubler {
+  async predict(input: { value: number } | Uint8Array): Promise<{ doubled: number }> {
+    return { doubled: input instanceof Uint8Array ? input.byteLength * 2 : input.value * 2 };
+  }
+}
+const app = deployment(Doubler).bind();
+
+/** A `fetch` that answers from a function and keeps what it was asked. */
+function answering(answer: () => Response): { fetch: typeof fetch; asked: Request[] } {
+  const asked: Request[] = [];
+  const fetch = async (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    asked.push(new Request(url, init));
+    return answer();
+  };
+  return { fetch, asked };
+}
+
+describe("client", () => {
+  it("posts JSON to the route prefix, with the headers of client and call", async () => {
+    const { fetch, asked } = answering(() => Response.json({ doubled: 42 }));
+    const doubler = client<typeof app>("http://x/prefix/", { headers: { authorization: "Bearer t" }, fetch });
+    assert.deepEqual(await doubler.predict({ value: 21 }, { timeoutMs: 50, headers: { "x-request-id": "r1" } }), {
+      doubled: 42,
+    });
+    const [request] = asked;
+    assert.equal(request?.url, "http://x/prefix/");
+    assert.equal(request?.headers.get("authorization"), "Bearer t");
+    assert.equal(request?.headers.get("x-thornback-timeout-ms"), "50");
+    assert.equal(request?.headers.get("x-request-id"), "r1");
+    assert.deepEqual(await request?.json(), { value: 21 });
+  });
+
+  it("sends bytes as they are and takes bytes back", async () => {
+    const { fetch, asked } = answering(
+      () => new Response(Uint8Array.of(1, 2), { headers: { "content-type": "application/octet-stream" } }),
+    );
+    const answer: unknown = await client<typeof app>("http://x", { fetch }).predict(Uint8Array.of(3));
+    assert.deepEqual(answer, Uint8Array.of(1, 2));
+    assert.equal(asked[0]?.headers.get("content-type"), "application/octet-stream");
+  });
+
+  it("rejects with the code and problems that the application answered", async () => {
+    const problem = {
+      code: "invalid_request",
+      detail: "bad",
+      status: 400,
+      problems: [{ path: "value", message: "is missing" }],
+    };
+    const { fetch } = answering(() => Response.json(problem, { status: 400 }));
+    await assert.rejects(client<typeof app>("http://x", { fetch }).predict({ value: 1 }), (error: unknown) => {
+      assert.ok(error instanceof ServeError);
+      assert.deepEqual([error.code, error.details.problems], ["invalid_request", problem.problems]);
+      return true;
+    });
+  });
+});
+
+describe("createAdminClient", () => {
+  it("asks the admin REST, with its token", async () => {
+    const { fetch, asked } = answering(() => Response.json({ applications: [], nodes: [] }));
+    const admin = createAdminClient("http://x:8265/", { token: "t", fetch });
+    assert.deepEqual((await admin.status()).applications, []);
+    await admin.putApplication("a b", { spec: {} as never, secrets: { K: "v" } }, { plan: true });
+    assert.deepEqual(
+      asked.map(({ method, url }) => `${method} ${url}`),
+      ["GET http://x:8265/api/v1/status", "PUT http://x:8265/api/v1/applications/a%20b?plan=true"],
+    );
+    assert.equal(asked[0]?.headers.get("authorization"), "Bearer t");
+  });
+
+  it("takes a missing blob for an answer, and any other refusal for an error", async () => {
+    const absent = createAdminClient("http://x", { fetch: answering(() => new Response(null, { status: 404 })).fetch });
+    assert.equal(await absent.hasBlob("ab"), false);
+    await assert.rejects(absent.application("x"), ServeError);
+    const refusing = createAdminClient("http://x", {
+      fetch: answering(() => new Response(null, { status: 401 })).fetch,
+    });
+    await assert.rejects(refusing.hasBlob("ab"), (error: ServeError) => error.code === "unauthenticated");
+  });
+});
+
+it("thornback/client can be bundled for browsers: it imports nothing of Node's", async () => {
+  const result = await build({
+    entryPoints: [join(import.meta.dirname, "../../../sdk/client.ts")],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "browser",
+    format: "esm",
+    logLevel: "silent",
+  });
+  assert.deepEqual(result.errors, []);
+  const imports = Object.values(result.metafile.outputs).flatMap((output) => output.imports);
+  assert.deepEqual(imports, []);
+});

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Cancellation } from "../../../../core/cancellation.ts";
+import {
+  CancelledError,
+  DeadlineExceededError,
+  HandlerError,
+  ReplicaLostError,
+  ServeError,
+} from "../../../../core/error.ts";
+import type { RequestId } from "../../../../core/ids.ts";
+import { createMetrics } from "../../../../core/metric-registry.ts";
+import { seededRandom } from "../../../../core/random.ts";
+import type { RequestScope } from "../../../../core/request-scope.ts";
+import type { Answer, RequestHead } from "../../../../proto/exchange.ts";
+import { Replica } from "../../../../worker/replica/replica.ts";
+import { ManualClock, settle } from "../../../fake/manual-clock.ts";
+import { RecordingLog } from "../../../fake/recording-log.ts";
+
+type Asked = {
+  readonly request: RequestScope;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (e: unknown) => void;
+};
+
+const OK: Answer = { status: 200, headers: [], body: [] };
+const BODY = new Uint8Array();
+
+function head(timeoutMs = 1_000): RequestHead {
+  return {
+    kind: "http",
+    requestId: "r-1" as RequestId,
+    timeoutMs,
+    depth: 0,
+    traceparent: "",
+    method: "POST",
+    path: "/",
+    prefix: "/",
+    headers: ["x-team", "vision", "x-team", "audio"],
+  };
+}
+
+function bed(maxOngoingRequests = 2) {
+  const clock = new ManualClock();
+  const asked: Asked[] = [];
+  const metrics = createMetrics();
+  const replica = new Replica({
+    clock,
+    random: seededRandom(1),
+    log: new RecordingLog(),
+    metrics,
+    actor: {
+      answer: (_head, _body, request) => new Promise((resolve, reject) => asked.push({ request, resolve, reject })),
+    },
+    identity: {
+      application: "app",
+      deployment: "Main",
+      deploymentId: "app/Main",
+      replica: "app-Main-1",
+      version: "v",
+      node: "n",
+    },
+    maxOngoingRequests,
+  });
+  const ask = (timeoutMs?: number, cancellation = new Cancellation()): Promise<Answer> =>
+    replica.handle(head(timeoutMs), BODY, cancellation);
+  return { clock, asked, metrics, replica, ask };
+}
+
+const withCode = (code: string) => (error: unknown) => error instanceof ServeError && error.code === code;
+
+test("exactly maxOngoingRequests are admitted, and a slot is free as soon as one ends", async () => {
+  const { asked, replica, ask } = bed(2);
+  const first = ask();
+  void ask();
+  await assert.rejects(ask(), withCode("replica_overloaded"));
+  assert.equal(replica.ongoing, 2);
+  asked[0]?.resolve(OK);
+  assert.equal(await first, OK);
+  void ask();
+  assert.equal(replica.ongoing, 2);
+  assert.equal(asked.length, 3);
+});
+
+test("a request ends at its deadline, whatever the actor does afterwards", async () => {
+  const { clock, asked, replica, ask } = bed();
+  const late = assert.rejects(ask(100), DeadlineExceededError);
+  clock.advance(100);
+  await late;
+  assert.equal(replica.ongoing, 0);
+  assert.equal(asked[0]?.request.context.signal.aborted, true);
+  asked[0]?.resolve(OK);
+  await settle();
+  assert.equal(clock.pendingCount, 0);
+});
+
+test("a cancelled request ends at once and tells the actor", async () => {
+  const { clock, asked, ask, replica } = bed();
+  const cancellation = new Cancellation();
+  const gone = assert.rejects(ask(1_000, cancellation), CancelledError);
+  cancellation.cancel(new CancelledError("the client went away"));
+  await gone;
+  assert.equal(asked[0]?.request.cancellation.reason?.code, "cancelled");
+  assert.deepEqual([replica.ongoing, clock.pendingCount], [0, 0]);
+});
+
+test("one that is cancelled before it arrives is never given to the actor", async () => {
+  const { asked, ask, replica, clock } = bed();
+  const cancellation = new Cancellation();
+  cancellation.cancel(new CancelledError("gone"));
+  await assert.rejects(ask(1_000, cancellation), CancelledError);
+  assert.deepEqual([asked.length, replica.ongoing, clock.pendingCount], [0, 0, 0]);
+});
+
+test("draining refuses what is new and waits for what is ongoing", async () => {
+  const { asked, replica, ask } = bed();
+  const ongoing = ask();
+  let isDrained = false;
+  const drained = replica.drain(5_000).then(() => (isDrained = true));
+  await assert.rejects(ask(), withCode("replica_draining"));
+  await settle();
+  assert.equal(isDrained, false);
+  asked[0]?.resolve(OK);
+  await ongoing;
+  await drained;
+});
+
+test("what is still ongoing when the drain's time is up ends as lost, and the drain with it", async () => {
+  const { clock, replica, ask } = bed();
+  const cut = assert.rejects(ask(60_000), ReplicaLostError);
+  const drained = replica.drain(5_000);
+  clock.advance(5_000);
+  await cut;
+  await drained;
+  assert.equal(clock.pendingCount, 0);
+});
+
+test("draining with nothing ongoing is over at once", async () => {
+  const { replica, clock } = bed();
+  await replica.drain(5_000);
+  assert.equal(clock.pendingCount, 0);
+});
+
+test("requests are counted by how they ended", async () => {
+  const { asked, metrics, ask } = bed(3);
+  const answers = [ask(), ask(), ask()];
+  asked[0]?.resolve(OK);
+  asked[1]?.reject(new HandlerError("failed"));
+  asked[2]?.reject(new RangeError("not one of ours"));
+  await Promise.allSettled(answers);
+  const counts = metrics
+    .samples()
+    .flatMap(({ name, labels, values }) =>
+      name === "thornback_replica_requests_total" ? [`${labels["outcome"]} ${values[0]}`] : [],
+    );
+  assert.deepEqual(counts.toSorted(), ["handler_failed 1", "internal 1", "ok 1"]);
+});
+
+test("the context tells the request, its headers and who serves it", async () => {
+  const { asked, ask } = bed();
+  void ask(250);
+  const context = asked[0]?.request.context;
+  assert.equal(context?.requestId, "r-1");
+  assert.equal(context?.deadlineAt, 250);
+  assert.equal(context?.headers.get("X-Team"), "vision, audio");
+  assert.deepEqual(
+    [context?.application, context?.deployment, context?.replica, context?.version],
+    ["app", "Main", "app-Main-1", "v"],
+  );
+});

@@ -1,0 +1,95 @@
+/**
+ * Makes docs/api.md, the declarations of everything that the package exports, as the compiler writes them. It is
+ * checked in, so that a change of the public interface is a line in a review and never an accident.
+ * Without `--write` it only says whether the report is up to date.
+ */
+import { join } from "node:path";
+import ts from "typescript";
+import { checkOrWrite } from "./generated.ts";
+import { root, textOf } from "./tree.ts";
+
+type Manifest = { readonly exports: Readonly<Record<string, { readonly "thornback-source": string }>> };
+const { exports: entries } = JSON.parse(textOf("package.json")) as Manifest;
+const subPaths = Object.entries(entries).map(([path, { "thornback-source": file }]) => ({
+  name: path === "." ? "thornback" : `thornback${path.slice(1)}`,
+  file: join(root, file),
+}));
+
+const config = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile).config as { compilerOptions: object };
+const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
+const program = ts.createProgram(
+  subPaths.map(({ file }) => file),
+  options,
+);
+const checker = program.getTypeChecker();
+const printer = ts.createPrinter({ removeComments: true });
+
+/** Declarations of one sub-path by name: types as written, functions and classes without their bodies. */
+function declarationsOf(file: string): string[] {
+  const source = program.getSourceFile(file);
+  const symbol = source === undefined ? undefined : checker.getSymbolAtLocation(source);
+  if (symbol === undefined) throw new Error(`${file} is not a module; is it named right in package.json "exports"?`);
+  const exported = checker.getExportsOfModule(symbol).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return exported.flatMap((each) => {
+    const target = (each.flags & ts.SymbolFlags.Alias) === 0 ? each : checker.getAliasedSymbol(each);
+    const declarations = (target.declarations ?? []).map((declaration) => declared(each.name, declaration));
+    return declarations.length === 0 ? [`// ${each.name}: no declaration`] : declarations;
+  });
+}
+
+function declared(name: string, declaration: ts.Declaration): string {
+  const file = declaration.getSourceFile();
+  if (ts.isTypeAliasDeclaration(declaration) || ts.isInterfaceDeclaration(declaration)) {
+    return printer.printNode(ts.EmitHint.Unspecified, declaration, file);
+  }
+  if (ts.isClassDeclaration(declaration)) return classDeclared(name, declaration);
+  const type = checker.getTypeAtLocation(declaration);
+  const flags = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope;
+  if (ts.isFunctionDeclaration(declaration)) {
+    const signature = checker.getSignatureFromDeclaration(declaration);
+    if (signature !== undefined) {
+      return `export function ${name}${checker.signatureToString(signature, declaration, flags)};`;
+    }
+  }
+  return `export const ${name}: ${checker.typeToString(type, declaration, flags)};`;
+}
+
+/** The public face of a class: constructor, fields and methods that are not private. */
+function classDeclared(name: string, declaration: ts.ClassDeclaration): string {
+  const file = declaration.getSourceFile();
+  const heritage = (declaration.heritageClauses ?? []).map((clause) => ` ${clause.getText(file)}`).join("");
+  const parameters = (declaration.typeParameters ?? []).map((parameter) => parameter.getText(file));
+  const generic = parameters.length === 0 ? "" : `<${parameters.join(", ")}>`;
+  const members = declaration.members.filter(
+    (member) => !isPrivate(member) && !ts.isClassStaticBlockDeclaration(member),
+  );
+  const lines = members.map((member) => `  ${memberDeclared(member, file)}`);
+  return `export class ${name}${generic}${heritage} {\n${lines.join("\n")}\n}`;
+}
+
+function isPrivate(member: ts.ClassElement): boolean {
+  if (member.name !== undefined && ts.isPrivateIdentifier(member.name)) return true;
+  return (ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private) !== 0;
+}
+
+function memberDeclared(member: ts.ClassElement, file: ts.SourceFile): string {
+  const end = "body" in member && member.body !== undefined ? (member.body as ts.Node).getStart(file) : member.getEnd();
+  const initializer = ts.isPropertyDeclaration(member) && member.type !== undefined ? member.initializer : undefined;
+  const until = initializer === undefined ? end : (member as ts.PropertyDeclaration).type?.getEnd();
+  const text = file.text.slice(member.getStart(file), until ?? end).trim();
+  return `${text.replaceAll(/\s+/g, " ").replace(/[;,]$/, "")};`;
+}
+
+/** The compiler names types of other files by their path on this machine; their name alone is what a reader knows. */
+function withoutPaths(text: string): string {
+  return text.replaceAll(/import\("[^"]*"\)\./g, "");
+}
+
+const sections = subPaths.map(
+  ({ name, file }) => `## ${name}\n\n\`\`\`ts\n${withoutPaths(declarationsOf(file).join("\n\n"))}\n\`\`\`\n`,
+);
+const report = `<!-- Generated by \`npm run docs\`. It changes when the public interface does. -->
+# Public interface
+
+${sections.join("\n")}`;
+checkOrWrite({ "docs/api.md": report });

@@ -1,0 +1,31 @@
+import type { ErrorCode } from "../../core/error.ts";
+
+/** What docs/errors.md says of each code; the type makes a new code ask for its text. */
+export const ERROR_TEXTS: Readonly<Record<ErrorCode, string>> = {
+  invalid_request: "The input is wrong; `problems` lists everything that is, with its path. Correct it.",
+  invalid_spec: "An application, option or file is wrong; `problems` lists everything. Correct it and deploy again.",
+  unauthenticated: "No token, or an unknown one. Send `authorization: Bearer …` (`--token-file` for the CLI).",
+  permission_denied: "The credentials are known and do not allow this, or the request comes from a foreign web page.",
+  route_not_found: "No application answers under that path. `serve status` lists the prefixes.",
+  deployment_not_found: "No application or deployment of that name. `serve status` lists them.",
+  version_conflict: "Two deploys raced. Read the status and deploy again.",
+  route_conflict: "Another application owns the route prefix; both are named. Choose another prefix or delete one.",
+  method_not_allowed: "The path is known, the method is not; `allow` lists those that are.",
+  request_timeout: "The client took too long to send its request.",
+  unsupported_media_type: "Send `application/json` or `application/octet-stream`, or take others with `fetch`.",
+  misdirected_request: "The request names an authority that is not served here.",
+  headers_too_large: "More headers, or longer ones, than are accepted. Nothing was dropped, the request was refused.",
+  payload_too_large: "The body is over `maxRequestBodyBytes`. Send less, or raise the option.",
+  rate_limited: "Too many requests; `retry-after` says when to try again.",
+  cancelled: "The client went away. Only ever logged and counted.",
+  handler_failed: "User code threw. Its log line has the request id and the stack.",
+  model_failed: "A model could not be loaded or run. The replica's log has the cause.",
+  internal: "A bug of Thornback's. Please report it with the log lines of the request id.",
+  not_supported: "This build, node or platform cannot do it; the message says what can.",
+  replica_lost: "The replica died after the handler may have begun. Repeat the request if that is safe.",
+  replica_draining: "The replica is about to stop. Seen by clients only when no other one took the request in time.",
+  replica_overloaded: "The replica has no free slot. Seen by clients only when no other one took the request in time.",
+  queue_full: "`maxQueuedRequests` wait already; `retry-after` says when to try again. Add replicas.",
+  deployment_unavailable: "No replica is ready, and none is about to be. `serve explain` says why.",
+  deadline_exceeded: "`requestTimeoutMs`, or the caller's own limit, passed before the answer was there.",
+};

@@ -1,0 +1,32 @@
+/** How a process ended, as far as its worker can tell. */
+export type ProcessExit =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "killed"; readonly signal: string }
+  /** It could not be started, it never dialled, or it ended while no worker watched. */
+  | { readonly kind: "lost"; readonly cause: string };
+
+/** An exit in words for people, and as a label that metrics may carry. */
+export type ExitReason = {
+  readonly text: string;
+  readonly label: "exited" | "killed" | "outOfMemory" | "lost";
+};
+
+/** 128 + SIGABRT: how Node ends when the JavaScript heap is full, as a shell or container runtime passes it on. */
+const ABORTED = 134;
+/** 128 + SIGKILL: what container runtimes give for a process that the kernel ended for its memory. */
+const KILLED = 137;
+
+/** Says why a process ended. Node aborts when its heap is full, so an abort is reported as that unless it says more. */
+export function exitReason(exit: ProcessExit): ExitReason {
+  switch (exit.kind) {
+    case "exited":
+      if (exit.code === KILLED) return { text: "out of memory (exit code 137)", label: "outOfMemory" };
+      if (exit.code === ABORTED) return { text: "out of memory or aborted (exit code 134)", label: "outOfMemory" };
+      return { text: `exited with code ${exit.code}`, label: "exited" };
+    case "killed":
+      if (exit.signal === "SIGABRT") return { text: "out of memory or aborted (SIGABRT)", label: "outOfMemory" };
+      return { text: `killed by ${exit.signal}`, label: "killed" };
+    case "lost":
+      return { text: exit.cause, label: "lost" };
+  }
+}

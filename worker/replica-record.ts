@@ -1,0 +1,103 @@
+import type { AssignedReplica, ReplicaReport } from "../core/assignment.ts";
+import type { Timer } from "../core/clock.ts";
+import type { ReplicaState } from "../core/replica-state.ts";
+import type { ReplicaOrder, ReplicaProcessReport } from "../proto/control/message.ts";
+import type { Child } from "./children.ts";
+import type { KnownPhase, KnownReplica } from "./decide/assign.ts";
+import type { EndedReplica } from "./decide/restart.ts";
+import type { TakenProcess } from "./warm-pool.ts";
+
+/** Why a replica has no process, or will have none in a moment. */
+export type ReplicaFailure = { readonly reason: string; readonly cause: EndedReplica["cause"] };
+
+/** All a worker knows of one assigned replica, over restarts of its process. Changed by `ReplicaKeeper` alone. */
+export type ReplicaRecord = {
+  assigned: AssignedReplica;
+  phase: KnownPhase;
+  /** What is said of it while it is not ready. */
+  reason: string;
+  child: Child | undefined;
+  pool: TakenProcess["pool"];
+  /** Undefined until a process was told; kept for the report of one that ended. */
+  order: ReplicaOrder | undefined;
+  /** Newest of its process; undefined without one. */
+  report: ReplicaProcessReport | undefined;
+  failure: ReplicaFailure | undefined;
+  startedAt: number;
+  readyAt: number | undefined;
+  restartAt: number | undefined;
+  restarts: number;
+  failedStarts: number;
+  crashes: number;
+  /** Stops the fetching of its bundle. */
+  preparing: AbortController | undefined;
+  /** Limit of what it does just now: starting or draining. */
+  limit: Timer | undefined;
+};
+
+/** A replica that was just assigned. */
+export function createRecord(assigned: AssignedReplica): ReplicaRecord {
+  return {
+    assigned,
+    phase: "stopped",
+    reason: "",
+    child: undefined,
+    pool: "cold",
+    order: undefined,
+    report: undefined,
+    failure: undefined,
+    startedAt: 0,
+    readyAt: undefined,
+    restartAt: undefined,
+    restarts: 0,
+    failedStarts: 0,
+    crashes: 0,
+    preparing: undefined,
+    limit: undefined,
+  };
+}
+
+/** A record as `decide/assign.ts` sees it. */
+export function toKnown(record: ReplicaRecord): KnownReplica {
+  const { assigned, phase, restartAt, order } = record;
+  return { id: assigned.id, phase, restartAt, options: (order?.launch ?? assigned.launch).options };
+}
+
+/** A record as the controller sees it. */
+export function toReport(record: ReplicaRecord): ReplicaReport {
+  const { assigned, child, order, report, restarts, failedStarts } = record;
+  const state = stateOf(record);
+  return {
+    id: assigned.id,
+    deployment: assigned.deployment,
+    version: assigned.version,
+    state,
+    // A ready replica has one too when it could not take its new options.
+    reason: state === "ready" ? (report?.reason ?? "") : record.reason,
+    pid: child?.run.pid ?? 0,
+    address: report?.address,
+    callSecret: order?.callSecret ?? "",
+    maxOngoingRequests: report?.maxOngoingRequests ?? 0,
+    ongoing: report?.ongoing ?? 0,
+    provider: report?.provider ?? "",
+    restarts,
+    failedStarts,
+    gpus: assigned.launch.gpus,
+  };
+}
+
+function stateOf({ phase, failure }: ReplicaRecord): ReplicaState {
+  // Known to have failed, although its process takes a moment to end: routers are to leave it now.
+  if (failure !== undefined) return "failed";
+  switch (phase) {
+    case "waiting":
+      return "failed";
+    case "starting":
+    case "ready":
+    case "draining":
+    case "stopped":
+      return phase;
+    case "ending":
+      return "draining";
+  }
+}

@@ -1,0 +1,98 @@
+import type { Clock, Defer } from "../../core/clock.ts";
+import { deploymentId, type ApplicationName, type DeploymentName, type RequestId } from "../../core/ids.ts";
+import type { Logger } from "../../core/log.ts";
+import type { Metrics } from "../../core/metric.ts";
+import type { Network } from "../../core/network.ts";
+import type { Random } from "../../core/random.ts";
+import { currentScope } from "../../core/request-scope.ts";
+import { applyUpdate, snapshotOf, type RoutingTable } from "../../core/table-state.ts";
+import type { TableUpdate } from "../../core/table.ts";
+import { createCallTransport, type CallerContext } from "../../routing/handle.ts";
+import { Routers } from "../../routing/routers.ts";
+import { createHandle } from "../../sdk/handle.ts";
+
+/** What a replica's handles are made of. */
+export type ReplicaHandlesDeps = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly network: Network;
+  readonly defer: Defer;
+};
+
+/**
+ * The handles of one replica and the routing table behind them. A replica without handles keeps no table; it only
+ * acknowledges, since nothing it does depends on one.
+ */
+export class ReplicaHandles {
+  readonly #deps: ReplicaHandlesDeps;
+  #table: RoutingTable | undefined;
+  #routers: Routers | undefined;
+  #isUnused = false;
+
+  constructor(deps: ReplicaHandlesDeps) {
+    this.#deps = deps;
+  }
+
+  /** A handle of `deployment` in the same application. */
+  make(application: ApplicationName, deployment: DeploymentName): unknown {
+    const { clock, random } = this.#deps;
+    this.#routers ??= this.#makeRouters();
+    return createHandle(
+      deploymentId(application, deployment),
+      createCallTransport({ clock, random, routers: this.#routers, current: callerContext }),
+    );
+  }
+
+  /** The actor is made: if it has no handles by now it never will. */
+  settle(): void {
+    if (this.#routers !== undefined) return;
+    this.#isUnused = true;
+    this.#table = undefined;
+  }
+
+  /** Takes over a change; `gap`: it does not follow from what is here, a snapshot is needed. */
+  apply(update: TableUpdate): "applied" | "gap" {
+    if (this.#routers !== undefined) return this.#routers.apply(update);
+    if (this.#isUnused) return "applied";
+    const table = applyUpdate(this.#table, update);
+    if (table === "gap") return "gap";
+    this.#table = table;
+    return "applied";
+  }
+
+  /** Closes every link. */
+  close(): void {
+    this.#routers?.close();
+  }
+
+  #makeRouters(): Routers {
+    const routers = new Routers(this.#deps, "replica");
+    if (this.#table !== undefined) routers.apply(snapshotOf(this.#table));
+    this.#table = undefined;
+    return routers;
+  }
+}
+
+/**
+ * The request a call is made for. Calls from a batch handler work for all its requests: they may take as long as the
+ * most patient one allows, and no single caller's leaving ends them.
+ */
+function callerContext(): CallerContext | undefined {
+  const scope = currentScope();
+  if (scope === undefined) return undefined;
+  const requests = scope.kind === "request" ? [scope.request] : scope.requests;
+  const [first] = requests;
+  if (first === undefined) return undefined;
+  const deadlineAt = Math.max(...requests.map(({ context }) => context.deadlineAt));
+  if (deadlineAt === Number.POSITIVE_INFINITY) return undefined;
+  const { context, traceparent, cancellation } = first;
+  return {
+    requestId: context.requestId as RequestId,
+    deadlineAt,
+    depth: Math.max(...requests.map(({ depth }) => depth)),
+    traceparent,
+    cancellation: scope.kind === "request" ? cancellation : undefined,
+  };
+}

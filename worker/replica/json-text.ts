@@ -1,0 +1,57 @@
+import { MOST_JSON_DEPTH } from "../../core/limits.ts";
+
+/**
+ * A result as JSON. Typed arrays become arrays of numbers, and bigints numbers where no digit is lost, because that is
+ * what models give back; `JSON.stringify` alone would make an object of the first and throw on the second.
+ *
+ * @throws {TypeError} naming the path of what has no JSON form.
+ */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(toPlain(value, "result", 0)) ?? "null";
+}
+
+/** The same object where nothing had to be changed, so that ordinary results cost one walk and no copy. */
+function toPlain(value: unknown, path: string, depth: number): unknown {
+  if (typeof value === "bigint") return toNumber(value, path);
+  if (typeof value !== "object" || value === null) return value;
+  if (ArrayBuffer.isView(value)) {
+    if (value instanceof DataView) throw new TypeError(`${path} is a DataView, which has no JSON form`);
+    return Array.from(value as unknown as ArrayLike<number | bigint>, (element) =>
+      typeof element === "bigint" ? toNumber(element, path) : element,
+    );
+  }
+  // The engine itself finds cycles and says so.
+  if (depth > MOST_JSON_DEPTH || "toJSON" in value) return value;
+  return Array.isArray(value)
+    ? plainArray(value, path, depth)
+    : plainRecord(value as Record<string, unknown>, path, depth);
+}
+
+function plainArray(array: readonly unknown[], path: string, depth: number): readonly unknown[] {
+  let copy: unknown[] | undefined;
+  for (let at = 0; at < array.length; at++) {
+    const element = array[at];
+    if (typeof element !== "object" && typeof element !== "bigint") continue;
+    const plain = toPlain(element, `${path}[${at}]`, depth + 1);
+    if (plain !== element) (copy ??= [...array])[at] = plain;
+  }
+  return copy ?? array;
+}
+
+function plainRecord(record: Record<string, unknown>, path: string, depth: number): Record<string, unknown> {
+  let copy: Map<string, unknown> | undefined;
+  for (const [key, element] of Object.entries(record)) {
+    if (typeof element !== "object" && typeof element !== "bigint") continue;
+    const plain = toPlain(element, `${path}.${key}`, depth + 1);
+    if (plain !== element) (copy ??= new Map(Object.entries(record))).set(key, plain);
+  }
+  return copy === undefined ? record : Object.fromEntries(copy);
+}
+
+function toNumber(value: bigint, path: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) {
+    throw new TypeError(`${path} is a bigint that a JSON number cannot hold exactly; return it as a string`);
+  }
+  return number;
+}

@@ -1,0 +1,260 @@
+import type { ReplicaLaunch } from "../../core/assignment.ts";
+import type { Clock, Defer } from "../../core/clock.ts";
+import { construct, type Registered, type RegisteredBatch } from "../../core/construction.ts";
+import { InvalidSpecError } from "../../core/error.ts";
+import type { DeploymentName } from "../../core/ids.ts";
+import { DEFAULT_MAX_ONGOING_REQUESTS } from "../../core/limits.ts";
+import type { Logger } from "../../core/log.ts";
+import type { Metrics } from "../../core/metric.ts";
+import type { SetupContext } from "../../sdk/context.ts";
+import { isClass } from "../../sdk/deployment.ts";
+import { isHandle } from "../../sdk/handle.ts";
+import { instantiateArgs, type GraphDeployment } from "../../sdk/load-app.ts";
+import { ModelLoadError } from "../../session/session.ts";
+import type { Actor, ReplicaIdentity } from "./actor.ts";
+import { Invoker } from "./invoke.ts";
+import { schemaOf } from "./schema.ts";
+import { describeError } from "./user-error.ts";
+
+/**
+ * Makes an actor of a deployment's code:
+ *
+ *   importing ──▶ constructing ──▶ loading each model ──▶ setup ──▶ reconfigure ──▶ warming up ──▶ started
+ *
+ * Each step is announced before it begins, so that a start that hangs is seen to hang in it, and all of them together
+ * take at most `startTimeoutMs`. The first failure ends the start, with the step, the cause and the user's line.
+ */
+
+/** What a start needs. */
+export type LifecycleDeps = {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly defer: Defer;
+  readonly identity: ReplicaIdentity;
+  readonly launch: ReplicaLaunch;
+  /** Folder of app.mjs: models are found in it, and source lines named relative to it. */
+  readonly applicationDir: string;
+  readonly packageDirs: readonly string[];
+  /** A handle of another deployment of the application. */
+  readonly toHandle: (deployment: DeploymentName) => unknown;
+  /** Gets the code: from a bundle, or from memory in tests. */
+  readonly load: () => Promise<GraphDeployment>;
+  readonly onStep: (step: string) => void;
+};
+
+/** An actor that is ready for requests. */
+export type StartedActor = {
+  readonly actor: Actor;
+  readonly maxOngoingRequests: number;
+  /** Execution providers of its models, comma-separated; empty without models. */
+  readonly provider: string;
+  /** The user's `healthCheck`; undefined without one. */
+  readonly healthCheck: (() => unknown) | undefined;
+  /** Hands a changed `userConfig` to the user's `reconfigure`. */
+  readonly reconfigure: (userConfig: unknown) => Promise<void>;
+  /** The user's `teardown`, then the models. May reject with what the user threw; models are closed in any case. */
+  readonly close: () => Promise<void>;
+};
+
+/** A start that failed. The message is the reason people see. */
+export class StartFailure extends Error {
+  /** Trying again cannot help. */
+  readonly isPermanent: boolean;
+
+  constructor(reason: string, isPermanent: boolean, cause?: unknown) {
+    super(reason, { cause });
+    this.isPermanent = isPermanent;
+  }
+}
+
+/** Runs all steps. Rejects with StartFailure. */
+export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
+  const { launch, identity, onStep } = deps;
+  const { options } = launch;
+  const limit = new StartLimit(deps.clock, options.startTimeoutMs);
+  const step = async <T>(name: string, isPermanent: boolean, code: () => Promise<T> | T): Promise<T> => {
+    onStep(name);
+    try {
+      return await limit.race(name, Promise.resolve().then(code));
+    } catch (error) {
+      throw asFailure(error, name, isPermanent, deps.applicationDir);
+    }
+  };
+  let models: Registered["models"] = [];
+  try {
+    const deployment = await step("importing app.mjs", true, deps.load);
+    const name = identity.deployment;
+    const { instance, registered } = await step(`constructing ${name}`, false, () => makeInstance(deps, deployment));
+    models = registered.models;
+    const maxOngoingRequests = admission(options.maxOngoingRequests, registered.batches, instance);
+    attachBatches(deps, registered.batches, instance);
+    for (const model of models) await step(`loading ${model.name}`, true, () => model.load());
+    for (const [field, loadable] of loadableFields(instance, registered)) {
+      await step(`loading ${field}`, false, () => loadable.load());
+    }
+    const hooks = hooksOf(instance);
+    await step("setup", false, () => hooks.setup?.(setupContext(deps, limit.signal)));
+    if (options.userConfig !== undefined)
+      await step("reconfigure", false, () => hooks.reconfigure?.(options.userConfig));
+    for (const model of models) await step(`warming up ${model.name}`, false, () => model.warmup());
+    const target = deployment.target;
+    const [input, output] = [schemaOf(target, "input"), schemaOf(target, "output")];
+    return {
+      actor: new Invoker({ log: deps.log, identity, instance, input, output }),
+      maxOngoingRequests,
+      provider: [...new Set(models.map((model) => model.provider()))].filter((provider) => provider !== "").join(","),
+      healthCheck: hooks.healthCheck,
+      reconfigure: async (userConfig) => void (await hooks.reconfigure?.(userConfig)),
+      close: () => closeActor(hooks, models),
+    };
+  } catch (error) {
+    void closeModels(models);
+    throw error;
+  } finally {
+    limit.close();
+  }
+}
+
+/** The one time limit over all steps of a start. */
+class StartLimit {
+  readonly #controller = new AbortController();
+  readonly #timer: { cancel(): void };
+  readonly #timeoutMs: number;
+  #onPassed: (() => void) | undefined;
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.#timer = clock.after(timeoutMs, () => {
+      this.#onPassed?.();
+      this.#controller.abort(new Error("the start took longer than startTimeoutMs"));
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  race<T>(step: string, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const tooLate = new StartFailure(
+        `${step} did not finish: the start may take ${this.#timeoutMs} ms (startTimeoutMs)`,
+        true,
+      );
+      this.#onPassed = () => reject(tooLate);
+      if (this.signal.aborted) reject(tooLate);
+      work.then(resolve, reject);
+    });
+  }
+
+  close(): void {
+    this.#timer.cancel();
+  }
+}
+
+function asFailure(error: unknown, step: string, isPermanent: boolean, applicationDir: string): StartFailure {
+  if (error instanceof StartFailure) return error;
+  const permanent =
+    error instanceof ModelLoadError ? error.isPermanent : error instanceof InvalidSpecError || isPermanent;
+  return new StartFailure(`${step}: ${describeError(error, applicationDir)}`, permanent, error);
+}
+
+function makeInstance(deps: LifecycleDeps, deployment: GraphDeployment): { instance: object; registered: Registered } {
+  const { target } = deployment;
+  const args = instantiateArgs(deployment.args, deps.toHandle);
+  const { clock, applicationDir, packageDirs, log } = deps;
+  const setting = { clock, applicationDir, packageDirs, cpus: deps.launch.options.resources.cpus, log };
+  if (!isClass(target)) return construct(() => ({ fetch: target }), setting);
+  const Made = target as unknown as new (...args: readonly unknown[]) => object;
+  return construct(() => new Made(...args), setting);
+}
+
+/** Twice the largest batch, so that the next one gathers while one runs. */
+function admission(option: number | undefined, batches: readonly RegisteredBatch[], instance: object): number {
+  let largest: RegisteredBatch | undefined;
+  for (const batch of batches) if (batch.maxBatchSize > (largest?.maxBatchSize ?? 0)) largest = batch;
+  if (largest === undefined) return option ?? DEFAULT_MAX_ONGOING_REQUESTS;
+  const { maxBatchSize } = largest;
+  if (option === undefined) return 2 * maxBatchSize;
+  if (option >= maxBatchSize) return option;
+  const name = largest.call === undefined ? "a model" : methodName(largest, instance, batches.indexOf(largest));
+  throw new StartFailure(
+    `maxOngoingRequests is ${option}, but ${name} makes batches of up to ${maxBatchSize}, which could never fill: ` +
+      `raise it to at least ${maxBatchSize}, or lower maxBatchSize`,
+    true,
+  );
+}
+
+function attachBatches(deps: LifecycleDeps, batches: readonly RegisteredBatch[], instance: object): void {
+  const { clock, defer, metrics, identity } = deps;
+  for (const [at, batch] of batches.entries()) {
+    batch.attach({ clock, defer, metrics, deployment: identity.deploymentId, method: methodName(batch, instance, at) });
+  }
+}
+
+/** The field a batch method is in; a private one cannot be seen from outside and gets a number. */
+function methodName(batch: RegisteredBatch, instance: object, at: number): string {
+  const field = Object.entries(instance).find(([, value]) => value === batch.call);
+  return field?.[0] ?? `batch ${at + 1}`;
+}
+
+type Loadable = { load(): unknown };
+
+/** Public fields with a `load` of their own, for models of other kinds. */
+function loadableFields(instance: object, registered: Registered): [string, Loadable][] {
+  const names = new Set(registered.models.map(({ owner }) => owner));
+  return Object.entries(instance).filter(
+    (entry): entry is [string, Loadable] => isLoadable(entry[1]) && !names.has(entry[1]),
+  );
+}
+
+function isLoadable(value: unknown): value is Loadable {
+  if (typeof value !== "object" || value === null || isHandle(value)) return false;
+  return typeof (value as Partial<Loadable>).load === "function";
+}
+
+type Hooks = {
+  readonly setup: ((context: SetupContext) => unknown) | undefined;
+  readonly reconfigure: ((userConfig: unknown) => unknown) | undefined;
+  readonly healthCheck: (() => unknown) | undefined;
+  readonly teardown: (() => unknown) | undefined;
+};
+
+function hooksOf(instance: object): Hooks {
+  const hook = (name: keyof Hooks): ((...args: unknown[]) => unknown) | undefined => {
+    const method: unknown = (instance as Record<string, unknown>)[name];
+    return typeof method === "function" ? (method.bind(instance) as (...args: unknown[]) => unknown) : undefined;
+  };
+  return {
+    setup: hook("setup"),
+    reconfigure: hook("reconfigure"),
+    healthCheck: hook("healthCheck"),
+    teardown: hook("teardown"),
+  };
+}
+
+function setupContext({ identity, launch }: LifecycleDeps, signal: AbortSignal): SetupContext {
+  const { application, deployment, replica, version, node } = identity;
+  return {
+    application,
+    deployment,
+    replica,
+    version,
+    node,
+    gpus: launch.gpus,
+    userConfig: launch.options.userConfig,
+    signal,
+  };
+}
+
+async function closeActor(hooks: Hooks, models: Registered["models"]): Promise<void> {
+  try {
+    await hooks.teardown?.();
+  } finally {
+    await closeModels(models);
+  }
+}
+
+async function closeModels(models: Registered["models"]): Promise<void> {
+  await Promise.all(models.map((model) => model.close()));
+}

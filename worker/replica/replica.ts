@@ -1,0 +1,135 @@
+import type { Cancellation } from "../../core/cancellation.ts";
+import type { Clock } from "../../core/clock.ts";
+import { DeadlineExceededError, ReplicaLostError, ReplicaRefusedError, ServeError } from "../../core/error.ts";
+import type { Logger } from "../../core/log.ts";
+import type { Counter, Gauge, Histogram, Metrics } from "../../core/metric.ts";
+import type { Random } from "../../core/random.ts";
+import type { Answer, RequestHandler, RequestHead } from "../../proto/exchange.ts";
+import type { Actor, ReplicaIdentity } from "./actor.ts";
+import { requestScope } from "./request.ts";
+
+/**
+ * Admits requests to an actor: exactly `maxOngoingRequests` at a time, none once it drains.
+ *
+ *   open ──drain──▶ draining ──last request ended, or time is up──▶ drained
+ *
+ * A request ends exactly once: with the actor's answer, or with its cancellation (the client went away, the deadline
+ * passed, the drain took too long), whichever is first. Its slot is free from that moment, because that is when its
+ * router counts it as ended too; user code that ignores its cancellation goes on without a caller.
+ */
+
+/** What a replica is made of. */
+export type ReplicaDeps = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly actor: Actor;
+  readonly identity: ReplicaIdentity;
+  readonly maxOngoingRequests: number;
+};
+
+/** One replica, as its frame server sees it. */
+export class Replica implements RequestHandler {
+  readonly #deps: ReplicaDeps;
+  readonly #ongoing = new Set<Cancellation>();
+  readonly #ongoingGauge: Gauge;
+  readonly #runSeconds: Histogram;
+  readonly #outcomes = new Map<string, Counter>();
+  #isDraining = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(deps: ReplicaDeps) {
+    this.#deps = deps;
+    const labels = { deployment: deps.identity.deploymentId };
+    this.#ongoingGauge = deps.metrics.gauge("thornback_replica_ongoing_requests", labels);
+    this.#runSeconds = deps.metrics.histogram("thornback_replica_run_seconds", labels);
+  }
+
+  get ongoing(): number {
+    return this.#ongoing.size;
+  }
+
+  handle(head: RequestHead, body: Uint8Array, cancellation: Cancellation): Promise<Answer> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const { clock, identity, actor } = this.#deps;
+    const startedAt = clock.now();
+    const request = requestScope(head, identity, startedAt + head.timeoutMs, cancellation);
+    this.#ongoing.add(cancellation);
+    this.#ongoingGauge.set(this.#ongoing.size);
+    const deadline = clock.after(head.timeoutMs, () => cancellation.cancel(tooLate(identity)));
+    return new Promise<Answer>((resolve, reject) => {
+      const end = (outcome: string): boolean => {
+        if (!this.#ongoing.delete(cancellation)) return false;
+        deadline.cancel();
+        unsubscribe();
+        this.#ended(outcome, clock.now() - startedAt);
+        return true;
+      };
+      const fail = (error: ServeError): void => {
+        if (end(error.code)) reject(error);
+      };
+      let unsubscribe = (): void => {};
+      unsubscribe = cancellation.onCancel(fail);
+      if (!this.#ongoing.has(cancellation)) return;
+      actor.answer(head, body, request).then(
+        (answer) => {
+          if (end("ok")) resolve(answer);
+        },
+        (thrown: unknown) => fail(ServeError.from(thrown)),
+      );
+    });
+  }
+
+  /**
+   * Refuses what is new from now on and resolves when the last request has ended. What is ongoing after `timeoutMs`
+   * ends with ReplicaLostError, which its router may retry where that is safe. Idempotent: the first limit counts.
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#isDraining = true;
+    if (this.#ongoing.size === 0) return;
+    const { clock, identity, log } = this.#deps;
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(timeoutMs, () => {
+        log.warn({ ongoing: this.#ongoing.size }, `requests were cut off after ${timeoutMs} ms of draining`);
+        const error = new ReplicaLostError(
+          `replica ${identity.replica} stopped before the request ended; gracefulShutdownTimeoutMs allows ${timeoutMs} ms`,
+        );
+        for (const cancellation of [...this.#ongoing]) cancellation.cancel(error);
+      });
+      const before = this.#onEmpty;
+      this.#onEmpty = () => {
+        timer.cancel();
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  #refusal(): ReplicaRefusedError | undefined {
+    const { identity, maxOngoingRequests } = this.#deps;
+    if (this.#isDraining) return new ReplicaRefusedError("replica_draining", `replica ${identity.replica} is draining`);
+    if (this.#ongoing.size < maxOngoingRequests) return undefined;
+    const message = `replica ${identity.replica} has ${maxOngoingRequests} requests already`;
+    return new ReplicaRefusedError("replica_overloaded", message);
+  }
+
+  #ended(outcome: string, elapsedMs: number): void {
+    this.#ongoingGauge.set(this.#ongoing.size);
+    this.#runSeconds.observe(elapsedMs / 1_000);
+    let counter = this.#outcomes.get(outcome);
+    if (counter === undefined) {
+      const labels = { deployment: this.#deps.identity.deploymentId, outcome };
+      counter = this.#deps.metrics.counter("thornback_replica_requests_total", labels);
+      this.#outcomes.set(outcome, counter);
+    }
+    counter.add(1);
+    if (this.#ongoing.size === 0) this.#onEmpty?.();
+  }
+}
+
+function tooLate(identity: ReplicaIdentity): ServeError {
+  const name = `${identity.application}/${identity.deployment}`;
+  return new DeadlineExceededError(`${name} did not answer before the request's deadline`);
+}

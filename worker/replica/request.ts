@@ -1,0 +1,70 @@
+import type { Cancellation } from "../../core/cancellation.ts";
+import type { RequestContext, RequestScope } from "../../core/request-scope.ts";
+import type { RequestHead } from "../../proto/exchange.ts";
+import type { ReplicaIdentity } from "./actor.ts";
+
+/** A request's context. What most requests never ask for, headers and an AbortSignal, is made when it is asked for. */
+class ReplicaRequestContext implements RequestContext {
+  readonly deadlineAt: number;
+  readonly #head: RequestHead;
+  readonly #identity: ReplicaIdentity;
+  readonly #cancellation: Cancellation;
+  #headers: Headers | undefined;
+
+  constructor(head: RequestHead, identity: ReplicaIdentity, deadlineAt: number, cancellation: Cancellation) {
+    this.deadlineAt = deadlineAt;
+    this.#head = head;
+    this.#identity = identity;
+    this.#cancellation = cancellation;
+  }
+
+  get requestId(): string {
+    return this.#head.requestId;
+  }
+
+  get signal(): AbortSignal {
+    return this.#cancellation.signal;
+  }
+
+  get headers(): Headers {
+    return (this.#headers ??= headersOf(this.#head.kind === "http" ? this.#head.headers : []));
+  }
+
+  get modelId(): string {
+    return this.#head.kind === "call" ? this.#head.modelId : "";
+  }
+
+  get application(): string {
+    return this.#identity.application;
+  }
+
+  get deployment(): string {
+    return this.#identity.deployment;
+  }
+
+  get replica(): string {
+    return this.#identity.replica;
+  }
+
+  get version(): string {
+    return this.#identity.version;
+  }
+}
+
+/** Headers from names and values by turns. */
+export function headersOf(pairs: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let at = 0; at + 1 < pairs.length; at += 2) headers.append(pairs[at] as string, pairs[at + 1] as string);
+  return headers;
+}
+
+/** The scope that user code runs a request in. */
+export function requestScope(
+  head: RequestHead,
+  identity: ReplicaIdentity,
+  deadlineAt: number,
+  cancellation: Cancellation,
+): RequestScope {
+  const context = new ReplicaRequestContext(head, identity, deadlineAt, cancellation);
+  return { context, cancellation, depth: head.depth, traceparent: head.traceparent };
+}
