@@ -19,17 +19,24 @@ function flagValue(argv, name) {
 }
 
 // Compiled code is kept in the data directory and nowhere else; a command that makes no data directory keeps none.
-function enableCache(argv) {
+function cacheInDataDir(argv) {
   const byDefault = argv[0] === "run" ? path.join(".thornback", "dev") : ".thornback";
   const dataDir = path.resolve(flagValue(argv, "--data-dir") || process.env.THORNBACK_DATA_DIR || byDefault);
   const makesOne = (argv[0] === "run" || argv[0] === "start") && !argv.includes("--help") && !argv.includes("-h");
-  if (!makesOne && !existsSync(dataDir)) return;
+  if (!makesOne && !existsSync(dataDir)) return undefined;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    return error; // The command itself says what is wrong with the folder.
+  } catch {
+    return undefined; // The command itself says what is wrong with the folder.
   }
-  module.enableCompileCache(path.join(dataDir, "cache"));
+  return path.join(dataDir, "cache");
+}
+
+// In a checkout it is kept with what was installed, where tools/warm-cache.ts has filled it.
+function enableCache(cache) {
+  if (cache === undefined) return;
+  process.env.NODE_COMPILE_CACHE = cache;
+  module.enableCompileCache(cache);
 }
 
 if (isTooOld(process.versions.node)) {
@@ -42,8 +49,10 @@ if (isTooOld(process.versions.node)) {
 } else {
   const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
   const sources = path.join(root, "cli", "main.ts");
-  enableCache(process.argv.slice(2));
-  import(pathToFileURL(existsSync(sources) ? sources : path.join(root, "dist", "cli", "main.js")).href).then(
+  const isCheckout = existsSync(sources);
+  const checkoutCache = path.join(root, "node_modules", ".cache", "thornback");
+  enableCache(process.env.NODE_COMPILE_CACHE || (isCheckout ? checkoutCache : cacheInDataDir(process.argv.slice(2))));
+  import(pathToFileURL(isCheckout ? sources : path.join(root, "dist", "cli", "main.js")).href).then(
     (cli) => cli.main(process.argv.slice(2)),
     (error) => {
       console.error(error);

@@ -4,11 +4,12 @@
  * can wait for an event and pass on the cause of a failure word for word.
  */
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { DATA_DIR } from "../core/process-config.ts";
+import { makeDataDir } from "./data-dir.ts";
 import { CliError, EXIT, type ExitCode } from "./exit-code.ts";
 
 /** Set for the child: file descriptor 3 waits for its report. */
@@ -34,8 +35,8 @@ type StartReport =
  * @throws {CliError} the one that `serve start` would have shown.
  */
 export async function startInBackground(args: readonly string[], dataDir: string): Promise<ClusterReport> {
+  makeDataDir(dataDir);
   const logFile = path.join(dataDir, DATA_DIR.logs, "supervisor.log");
-  mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
   const log = openSync(logFile, "a", 0o600);
   const program = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "bin", "serve.js");
   const child = spawn(process.execPath, [programFile(program), "start", ...args], {

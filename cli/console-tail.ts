@@ -58,7 +58,9 @@ export class ConsoleTail {
   }
 
   #look(): void {
-    for (const name of this.#names()) {
+    const names = this.#names();
+    for (const name of this.#files.keys()) if (!names.includes(name)) this.#files.delete(name);
+    for (const name of names) {
       const file = this.#files.get(name) ?? follow(0);
       this.#files.set(name, file);
       this.#read(name, file);
@@ -88,7 +90,13 @@ export class ConsoleTail {
   }
 
   #names(): readonly string[] {
-    return readdirSync(this.#deps.folder).filter((name) => REPLICA_LOG.test(name));
+    try {
+      return readdirSync(this.#deps.folder).filter((name) => REPLICA_LOG.test(name));
+    } catch (error) {
+      // Logs may be deleted at any time, the whole folder too.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
   }
 }
 

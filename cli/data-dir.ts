@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -14,6 +24,10 @@ import { CliError, EXIT } from "./exit-code.ts";
 const MOST_SOCKET_PATH_BYTES = 100;
 /** A lock that does not answer by then has nobody behind it. */
 const PROBE_TIMEOUT_MS = 500;
+/** Processes that a killed supervisor left behind have ended by then. */
+const LEFT_BEHIND_MS = LIFELINE_EXIT_MS + 1_000;
+/** Claiming takes no longer; whoever has not finished by then died meanwhile. */
+const MOST_CLAIM_MS = 2 * LEFT_BEHIND_MS;
 
 /** What `run/supervisor.json` says of the cluster that uses a data directory. */
 export type SupervisorFile = {
@@ -53,7 +67,7 @@ export function lifelinePath(dataDir: string): string {
 }
 
 /** Makes the folder of a socket that is outside the data directory; it must be ours alone. */
-export function makeSocketFolder(socketPath: string, dataDir: string): void {
+function makeSocketFolder(socketPath: string, dataDir: string): void {
   const folder = path.dirname(socketPath);
   if (folder.startsWith(dataDir)) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -96,23 +110,35 @@ export function writePrivateFile(file: string, value: unknown): void {
 }
 
 /**
- * Refuses a data directory that a living cluster uses, and clears what a dead one left. Processes of a cluster whose
- * supervisor was killed a moment ago still have up to LIFELINE_EXIT_MS, and hold its ports until then.
+ * Makes a data directory this process's: refuses one that a living cluster uses, clears what a dead one left, and calls
+ * `listen`, which binds the lifeline's socket. From then on that socket says that the directory is in use; of several
+ * processes that come at once, one gets so far at a time. Processes of a cluster whose supervisor was killed a moment
+ * ago still have up to LIFELINE_EXIT_MS, and hold its ports until then.
  *
  * @throws {CliError} when the directory is in use.
  */
-export async function claimDataDir(dataDir: string, socketPath: string, clock: Clock): Promise<void> {
-  const earlier = readSupervisorFile(dataDir);
-  if (await answers(socketPath)) {
-    const who = earlier === undefined ? "another cluster" : `the cluster of process ${String(earlier.pid)}`;
-    const stop =
-      earlier?.admin === undefined ? "" : ` --address http://${earlier.admin.host}:${String(earlier.admin.port)}`;
-    const next = `stop it with \`thornback shutdown${stop}\`, or pass another --data-dir`;
-    throw new CliError(EXIT.refused, `the data directory ${dataDir} is in use by ${who}`, next);
-  }
-  rmSync(socketPath, { force: true });
-  const giveUpAt = clock.now() + LIFELINE_EXIT_MS + 1_000;
-  while (clock.now() < giveUpAt && [earlier?.controllerPid, earlier?.workerPid].some(isAlive)) await sleep(clock, 50);
+export function claimDataDir(
+  dataDir: string,
+  socketPath: string,
+  { clock, listen }: { readonly clock: Clock; readonly listen: () => Promise<void> },
+): Promise<void> {
+  return exclusively(dataDir, clock, async () => {
+    const earlier = readSupervisorFile(dataDir);
+    if (await answers(socketPath)) throw dataDirInUse(dataDir, earlier);
+    rmSync(socketPath, { force: true });
+    const giveUpAt = clock.now() + LEFT_BEHIND_MS;
+    while (clock.now() < giveUpAt && [earlier?.controllerPid, earlier?.workerPid].some(isAlive)) await sleep(clock, 50);
+    makeSocketFolder(socketPath, dataDir);
+    await listen();
+  });
+}
+
+function dataDirInUse(dataDir: string, earlier: SupervisorFile | undefined): CliError {
+  const who = earlier === undefined ? "another cluster" : `the cluster of process ${String(earlier.pid)}`;
+  const stop =
+    earlier?.admin === undefined ? "" : ` --address http://${earlier.admin.host}:${String(earlier.admin.port)}`;
+  const next = `stop it with \`thornback shutdown${stop}\`, or pass another --data-dir`;
+  return new CliError(EXIT.refused, `the data directory ${dataDir} is in use by ${who}`, next);
 }
 
 /** Removes desired state and what follows from it. Blobs and bundles stay: they are named by their content. */
@@ -130,6 +156,32 @@ export function isAlive(pid: number | undefined): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Runs while no other process claims the data directory. */
+async function exclusively(dataDir: string, clock: Clock, run: () => Promise<void>): Promise<void> {
+  const file = path.join(dataDir, DATA_DIR.run, "claim");
+  const abandonedAt = clock.now() + MOST_CLAIM_MS;
+  while (!isMade(file)) {
+    if (clock.now() < abandonedAt) await sleep(clock, 20);
+    else rmSync(file, { force: true });
+  }
+  try {
+    await run();
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+/** Whether it was this process that made the file. */
+function isMade(file: string): boolean {
+  try {
+    closeSync(openSync(file, "wx", 0o600));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
   }
 }
 

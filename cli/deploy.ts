@@ -7,7 +7,8 @@ import type { Clock } from "../core/clock.ts";
 import { sleep } from "../core/clock.ts";
 import type { ApplicationSpec } from "../core/spec.ts";
 import type { ApplicationStatusView, ClusterStatus } from "../core/status.ts";
-import { type AdminClient, bodyBytes, type DeployChanges, type UploadBody } from "./admin-client.ts";
+import type { PutAnswer } from "../sdk/admin-client.ts";
+import { type AdminClient, bodyBytes, type UploadBody } from "./admin-client.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 
 /** Between two looks at an application that is on its way. */
@@ -45,23 +46,25 @@ export type DeployDeps = {
   readonly client: AdminClient;
   readonly clock: Clock;
   readonly progress: (text: string) => void;
+  /** A deploy that was accepted goes on while the controller restarts; how long to wait for it to answer again. */
+  readonly awayPatienceMs: number;
 };
 
 /** Sends blobs and specifications. Returns what changes, an entry per application. */
 export async function putApplications(
   deps: DeployDeps,
   deploy: Pick<PreparedDeploy, "applications" | "blobs">,
-): Promise<readonly DeployChanges[]> {
+): Promise<readonly PutAnswer[]> {
   await upload(deps, deploy.blobs);
-  const changes: DeployChanges[] = [];
+  const changes: PutAnswer[] = [];
   for (const { spec, secrets } of deploy.applications)
     changes.push(await deps.client.putApplication(spec, secrets, false));
   return changes;
 }
 
 /** Says what {@link putApplications} would change, and changes nothing. */
-export async function planApplications(deps: DeployDeps, deploy: PreparedDeploy): Promise<readonly DeployChanges[]> {
-  const changes: DeployChanges[] = [];
+export async function planApplications(deps: DeployDeps, deploy: PreparedDeploy): Promise<readonly PutAnswer[]> {
+  const changes: PutAnswer[] = [];
   for (const { spec, secrets } of deploy.applications)
     changes.push(await deps.client.putApplication(spec, secrets, true));
   return changes;
@@ -77,7 +80,7 @@ export async function waitUntilRunning(deps: DeployDeps, name: string): Promise<
   const giveUpAt = clock.now() + MOST_WAIT_MS;
   let pendingSince: number | undefined;
   for (;;) {
-    const view = await client.application(name);
+    const view = await answered(deps, () => client.application(name));
     if (view === undefined) throw new CliError(EXIT.failed, `application ${name} was deleted while it was deployed`);
     if (view.status === "running") return;
     if (view.status === "deploy_failed") throw deployFailed(view);
@@ -94,6 +97,21 @@ export async function waitUntilRunning(deps: DeployDeps, name: string): Promise<
       );
     }
     await sleep(clock, POLL_MS);
+  }
+}
+
+/** The controller's answer, asked for again while it does not answer. */
+async function answered<T>({ client, clock, progress, awayPatienceMs }: DeployDeps, ask: () => Promise<T>): Promise<T> {
+  const giveUpAt = clock.now() + awayPatienceMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isAway = error instanceof CliError && error.exitCode === EXIT.unavailable;
+      if (!isAway || clock.now() >= giveUpAt) throw error;
+      progress(`waiting for the controller at ${client.address} to answer again`);
+      await sleep(clock, POLL_MS);
+    }
   }
 }
 
@@ -134,12 +152,12 @@ export function joinUrl(httpUrl: string, routePrefix: string): string {
 }
 
 /** Whether a put changed nothing at all. */
-export function isUnchanged(changes: DeployChanges): boolean {
+export function isUnchanged(changes: PutAnswer): boolean {
   return [changes.changed, changes.reconfigured, changes.added, changes.removed].every((names) => names.length === 0);
 }
 
 /** What changed, in words: `Classifier replaced, Gateway unchanged`. */
-export function describeChanges(changes: DeployChanges): string {
+export function describeChanges(changes: PutAnswer): string {
   if (isUnchanged(changes)) return "unchanged";
   const kinds = [
     [changes.added, "added"],

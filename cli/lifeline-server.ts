@@ -8,6 +8,7 @@
  */
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { isRecord } from "../core/problem-list.ts";
 import type { LifelineDown, LifelineUp } from "../core/process-config.ts";
 
 /** A line is a few addresses long; a longer one is not from our processes. */
@@ -86,6 +87,7 @@ export class LifelineServer {
       const lines = text.split("\n");
       text = lines.pop() ?? "";
       for (const line of lines) {
+        if (socket.destroyed) return;
         const message = parseLine(line);
         if (message === undefined) socket.destroy();
         else this.#hear(message, holder, events);
@@ -125,10 +127,30 @@ class Holder implements LifelineConnection {
 function parseLine(line: string): LifelineUp | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    if (typeof value !== "object" || value === null || !("kind" in value)) return undefined;
-    return value as LifelineUp;
+    return isLifelineUp(value) ? value : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** The socket is private, but the supervisor must outlive whatever is written into it. */
+function isLifelineUp(value: unknown): value is LifelineUp {
+  if (!isRecord(value)) return false;
+  switch (value["kind"]) {
+    case "hello":
+      return Number.isInteger(value["pid"]) && typeof value["role"] === "string";
+    case "controllerReady":
+      return isAddress(value["admin"]) && isAddress(value["grpc"]);
+    case "proxyReady":
+      return isAddress(value["address"]);
+    case "failed":
+      return typeof value["reason"] === "string";
+    default:
+      return value["kind"] === "shutdown";
+  }
+}
+
+function isAddress(value: unknown): boolean {
+  return isRecord(value) && typeof value["host"] === "string" && Number.isInteger(value["port"]);
 }

@@ -19,15 +19,7 @@ import { DATA_DIR } from "../core/process-config.ts";
 import type { Random } from "../core/random.ts";
 import { rmSync } from "node:fs";
 import { reachable } from "./address.ts";
-import {
-  claimDataDir,
-  forget,
-  lifelinePath,
-  makeDataDir,
-  makeSocketFolder,
-  removeSocketFolder,
-  writePrivateFile,
-} from "./data-dir.ts";
+import { claimDataDir, forget, lifelinePath, makeDataDir, removeSocketFolder, writePrivateFile } from "./data-dir.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import { type LifelineConnection, LifelineServer } from "./lifeline-server.ts";
 import { type ProcessFiles, killQuietly, processEnv, spawnProcess } from "./spawn-process.ts";
@@ -114,11 +106,10 @@ export class LocalCluster {
   async start(): Promise<void> {
     const { dataDir, controller, isFresh } = this.#options;
     makeDataDir(dataDir);
-    await claimDataDir(dataDir, this.#socketPath, this.#deps.clock);
+    const listen = (): Promise<void> => this.#lifeline.listen(this.#socketPath);
+    await claimDataDir(dataDir, this.#socketPath, { clock: this.#deps.clock, listen });
     this.#isClaimed = true;
     if (isFresh === true) forget(dataDir);
-    makeSocketFolder(this.#socketPath, dataDir);
-    await this.#lifeline.listen(this.#socketPath);
     this.#startedAt = this.#deps.clock.wallTime();
     if (controller !== undefined) this.#controller.start();
     this.#worker.start();
@@ -156,6 +147,7 @@ export class LocalCluster {
       },
       onStart: () => this.#record(),
       onRestart: (exit) => say(`the ${role} ${describeExit(exit)} and is started again (see ${logFile})`),
+      onSpawnFailed: (thrown) => say(`the ${role} cannot be started, which is tried again: ${causeOf(thrown)}`),
       onGiveUp: (exit) => {
         const message = `the ${role} ${describeExit(exit)} whenever it was started`;
         this.#fail(new CliError(EXIT.failed, message, `its last words are in ${logFile}`));
@@ -254,7 +246,12 @@ export class LocalCluster {
     const { admin, grpc, http } = this.#known;
     const pids = { pid: process.pid, controllerPid: this.#controller.pid, workerPid: this.#worker.pid };
     const file = path.join(this.#options.dataDir, DATA_DIR.supervisor);
-    writePrivateFile(file, { ...pids, startedAt: this.#startedAt, admin, grpc, http });
+    try {
+      writePrivateFile(file, { ...pids, startedAt: this.#startedAt, admin, grpc, http });
+    } catch (thrown) {
+      // Only other commands read it; a disk that is full must not end what is served.
+      this.#deps.say(`${file} could not be written: ${causeOf(thrown)}`);
+    }
   }
 
   #removeFiles(): void {
@@ -275,4 +272,8 @@ function asError(reason: string, role: string): CliError {
   }
   const isRefused = /EADDRNOTAVAIL|EACCES|ENOTFOUND/.test(reason);
   return new CliError(isRefused ? EXIT.refused : EXIT.failed, message);
+}
+
+function causeOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -135,7 +135,7 @@ function clusterOptions(): Option[] {
     flag("--grpc-port <PORT>", "control, for workers (8266)"),
     flag("--http-host <HOST>", "interface for requests (127.0.0.1)"),
     flag("--admin-host <HOST>", "interface for admin (127.0.0.1); any other needs --token-file"),
-    flag("--grpc-host <HOST>", "interface for control (127.0.0.1); any other needs --token-file"),
+    flag("--grpc-host <HOST>", "interface for control and replicas (127.0.0.1); any other needs --token-file"),
     dataDirOption(),
     flag("--resources <LIST>", "what this node offers: cpus=4,gpus=2,memoryBytes=8e9,name=1"),
     flag("--labels <LIST>", "labels of this node for placement: zone=a,disk=fast"),
@@ -163,7 +163,8 @@ function flag(words: string, description: string): Option {
 
 const addressOption = (): Option => flag("--address <URL>", "admin URL of the cluster (http://127.0.0.1:8265)");
 const tokenOption = (): Option => flag("--token-file <FILE>", "file that holds the cluster's token");
-const dataDirOption = (): Option => flag("--data-dir <FOLDER>", "everything that is kept (.thornback)");
+const dataDirOption = (): Option =>
+  flag("--data-dir <FOLDER>", "everything that is kept (.thornback; run: .thornback/dev)");
 const jsonOption = (): Option => new Option("--json", "print for a script");
 
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {

@@ -3,7 +3,7 @@ import { readDeploymentOptions } from "../core/deployment-options.ts";
 import type { Version } from "../core/ids.ts";
 import { isRecord, joinPath, ProblemList, type UnknownRecord } from "../core/problem-list.ts";
 import type { ApplicationSpec, DeploymentOptionsSpec, DeploymentSpec } from "../core/spec.ts";
-import { stableJson } from "../core/version.ts";
+import { stableJson, versionedOptions } from "../core/version.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 
 /** What `serve.yaml` says about an application beside its code. */
@@ -56,21 +56,10 @@ function overrideOne(
 }
 
 function versionWith(deployment: DeploymentSpec, options: DeploymentOptionsSpec): Version {
-  const after = whatReplicasRead(options);
-  if (whatReplicasRead(deployment.options) === after) return deployment.version;
+  const after = stableJson(versionedOptions(options));
+  if (stableJson(versionedOptions(deployment.options)) === after) return deployment.version;
   const digest = createHash("sha256").update(`${deployment.version} ${after}`).digest("hex");
   return digest.slice(0, deployment.version.length) as Version;
-}
-
-/** The options that are part of a version, as `deploymentVersion` of `core/version.ts` has them. */
-function whatReplicasRead({
-  resources,
-  placement,
-  env,
-  maxOngoingRequests,
-  startTimeoutMs,
-}: DeploymentOptionsSpec): string {
-  return stableJson({ resources, placement, env, maxOngoingRequests, startTimeoutMs });
 }
 
 function record(value: unknown): UnknownRecord {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { WARM_POOL_SIZE } from "../core/limits.ts";
 import type { Address } from "../core/network.ts";
-import { isLoopback, isWildcard, outwardHost, parseAddress, parseAdminUrl } from "./address.ts";
+import { isLoopback, isWildcard, localUrl, outwardHost, parseAddress, parseAdminUrl } from "./address.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import type { LocalClusterOptions } from "./local-cluster.ts";
 
@@ -10,6 +10,10 @@ import type { LocalClusterOptions } from "./local-cluster.ts";
 export const DEFAULT_PORTS = { http: 8000, admin: 8265, grpc: 8266 } as const;
 /** Levels of our own log lines, most talkative first. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
+/** Where a cluster keeps its things unless it is told otherwise; in the current folder. */
+export const DATA_FOLDER = ".thornback";
+/** Where `serve run` keeps its things, so that it and a head in the background never meet. */
+export const RUN_DATA_FOLDER = path.join(DATA_FOLDER, "dev");
 /** Where `serve run --inspect` opens the inspector of the first replica: Node's own default. */
 export const INSPECTOR: Address = { host: "127.0.0.1", port: 9229 };
 /** A shorter token could be guessed over a network. */
@@ -43,7 +47,7 @@ export type ClientFlags = { readonly address?: string; readonly adminPort?: stri
  * @throws {CliError} when a flag is wrong (64), or what it asks for is refused (78).
  */
 export function clusterOptions(flags: ClusterFlags, env: Env): LocalClusterOptions {
-  const dataDir = path.resolve(flags.dataDir ?? ".thornback");
+  const dataDir = path.resolve(flags.dataDir ?? DATA_FOLDER);
   const token = readToken(flags.tokenFile);
   const logLevel = parseLogLevel(flags.logLevel ?? "info");
   const admin = {
@@ -60,8 +64,8 @@ export function clusterOptions(flags: ClusterFlags, env: Env): LocalClusterOptio
   };
   const join = flags.join === undefined ? undefined : parseAddress(flags.join, "--join");
   const isHead = join === undefined;
-  if (isHead && token === undefined) {
-    refusePublic(admin.host, "admin");
+  if (token === undefined) {
+    if (isHead) refusePublic(admin.host, "admin");
     refusePublic(grpc.host, "grpc");
   }
   return {
@@ -71,7 +75,7 @@ export function clusterOptions(flags: ClusterFlags, env: Env): LocalClusterOptio
       dataDir,
       controller: join,
       token,
-      nodeHost: join === undefined ? headHost(grpc.host) : memberHost(join.host),
+      nodeHost: join === undefined || flags.grpcHost !== undefined ? ownHost(grpc.host) : memberHost(join.host),
       http,
       resources: parseResources(flags.resources ?? ""),
       labels: parseLabels(flags.labels ?? ""),
@@ -83,9 +87,10 @@ export function clusterOptions(flags: ClusterFlags, env: Env): LocalClusterOptio
 }
 
 /** Where a command finds the controller. */
-export function adminUrl(flags: ClientFlags): string {
+export function adminUrl(flags: ClientFlags & Pick<ClusterFlags, "adminHost">): string {
   if (flags.address !== undefined) return parseAdminUrl(flags.address);
-  return `http://127.0.0.1:${String(parsePort(flags.adminPort, DEFAULT_PORTS.admin, "--admin-port"))}`;
+  const port = parsePort(flags.adminPort, DEFAULT_PORTS.admin, "--admin-port");
+  return localUrl({ host: flags.adminHost ?? "127.0.0.1", port });
 }
 
 /** The token in a file; undefined without one. @throws {CliError} when the file is missing, or holds no token. */
@@ -192,13 +197,13 @@ function refusePublic(host: string, what: "admin" | "grpc"): void {
   throw new CliError(EXIT.refused, message, next);
 }
 
-/** Replicas listen where the cluster's other nodes reach them: on loopback, unless the head is open to others. */
-function headHost(grpcHost: string): string {
+/** Replicas listen where the cluster's other nodes reach them: on loopback, unless this node is open to others. */
+function ownHost(grpcHost: string): string {
   if (isLoopback(grpcHost)) return "127.0.0.1";
   return isWildcard(grpcHost) ? outwardHost() : grpcHost;
 }
 
-/** A node that joins a head on this machine needs no more than loopback. */
+/** A node that joins a head on this machine needs no more than loopback. Where there are several interfaces, the first. */
 function memberHost(joinHost: string): string {
   return isLoopback(joinHost) ? "127.0.0.1" : outwardHost();
 }

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SpawnedProcess } from "./supervised-process.ts";
@@ -26,6 +26,8 @@ export type SpawnRequest = {
 
 /** Starts a Node.js program in a process group of its own, tied to this process by the lifeline only. */
 export function spawnProcess(request: SpawnRequest): SpawnedProcess {
+  // Logs may be deleted at any time, the whole folder too; what is kept running must start again all the same.
+  mkdirSync(path.dirname(request.logFile), { recursive: true, mode: 0o700 });
   const log = openSync(request.logFile, "a", 0o600);
   const child = spawn(process.execPath, [request.file, request.configFile], {
     detached: true,
@@ -61,8 +63,11 @@ export function killQuietly(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Environment of our own processes: the caller's without our flags, which would be read twice, and with the cache. */
+/**
+ * Environment of our own processes: the caller's without our flags, which would be read twice, and with a cache for
+ * compiled code: the caller's (a checkout has one), else this one.
+ */
 export function processEnv(env: NodeJS.ProcessEnv, cacheDir: string): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !/^(THORNBACK_|npm_|PORT$)/.test(name));
-  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: cacheDir };
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: env["NODE_COMPILE_CACHE"] ?? cacheDir };
 }

@@ -31,6 +31,8 @@ export type SupervisedProcessDeps = {
   readonly onStart: (pid: number) => void;
   /** It died and is started again; told then and not before, because its last words may say that it is no use. */
   readonly onRestart: (exit: ProcessExit) => void;
+  /** It could not even be spawned again, on a full disk say; it is tried again. */
+  readonly onSpawnFailed: (thrown: unknown) => void;
   /** It died too often before it was ever ready. */
   readonly onGiveUp: (exit: ProcessExit) => void;
 };
@@ -61,8 +63,8 @@ export class SupervisedProcess {
     const child = spawn();
     this.#startedAt = clock.now();
     this.#child = child;
-    onStart(child.pid);
     void child.exited.then((exit) => this.#ended(exit));
+    onStart(child.pid);
   }
 
   /** It works, so from now on it is never given up. */
@@ -81,7 +83,7 @@ export class SupervisedProcess {
   }
 
   #ended(exit: ProcessExit): void {
-    const { clock, random, onRestart, onGiveUp } = this.#deps;
+    const { clock, onRestart, onGiveUp } = this.#deps;
     this.#child = undefined;
     if (this.#isStopping) return;
     this.#deaths = clock.now() - this.#startedAt >= SUPERVISE_BACKOFF.mostMs ? 1 : this.#deaths + 1;
@@ -89,9 +91,20 @@ export class SupervisedProcess {
       onGiveUp(exit);
       return;
     }
+    this.#startLater(() => onRestart(exit));
+  }
+
+  #startLater(announce: () => void): void {
+    const { clock, random, onSpawnFailed } = this.#deps;
     this.#restart = clock.after(backoff(this.#deaths - 1, SUPERVISE_BACKOFF, random), () => {
-      onRestart(exit);
-      this.start();
+      announce();
+      try {
+        this.start();
+      } catch (thrown) {
+        this.#deaths++;
+        onSpawnFailed(thrown);
+        this.#startLater(() => undefined);
+      }
     });
   }
 }

@@ -45,6 +45,7 @@ export class Controller {
   readonly decisions: DecisionLog;
   readonly #deps: ControllerDeps;
   readonly #desired: DesiredState;
+  readonly #unreadable: readonly string[];
   readonly #state: LiveState;
   readonly #publisher: TablePublisher;
   readonly #assignments: AssignmentSender;
@@ -58,11 +59,17 @@ export class Controller {
   /** The last deploy or delete; the next waits for it. */
   #lastChange: Promise<unknown> = Promise.resolve();
 
-  private constructor(deps: ControllerDeps, desired: DesiredState, initial: ClusterState) {
+  private constructor(
+    deps: ControllerDeps,
+    stored: { readonly desired: DesiredState; readonly unreadable: readonly string[] },
+    initial: ClusterState,
+  ) {
     const { clock, log, metrics, blobs } = deps;
+    const { desired, unreadable } = stored;
     const { epoch } = initial;
     this.#deps = deps;
     this.#desired = desired;
+    this.#unreadable = unreadable;
     this.#state = new LiveState(initial, () => clock.now());
     this.#lastTickAt = clock.now();
     this.streams = new WorkerStreams({ clock });
@@ -91,10 +98,12 @@ export class Controller {
   /** Loads desired state, takes the next epoch and starts the loop. */
   static async start(deps: ControllerDeps): Promise<Controller> {
     const desired = new DesiredState(deps);
-    const { epoch, applications, nodes } = await desired.load();
+    // In seconds since 1970: a new or emptied store then begins above what any store before it can have counted to.
+    const firstEpoch = Math.max(1, Math.floor(deps.clock.wallTime() / 1_000));
+    const { epoch, applications, nodes, unreadable } = await desired.load(firstEpoch);
     deps.log.info({ epoch, applications: applications.length, nodes: nodes.length }, "the controller starts");
     const initial = initialState({ epoch, applications, expectedNodes: nodes }, deps.clock.now());
-    const controller = new Controller(deps, desired, initial);
+    const controller = new Controller(deps, { desired, unreadable }, initial);
     controller.#wake(0);
     return controller;
   }
@@ -107,6 +116,12 @@ export class Controller {
   /** Everything that is known now. */
   snapshot(): ClusterState {
     return this.#state.snapshot();
+  }
+
+  /** What is wrong with the desired state's store, a sentence each; nothing mostly. */
+  async storeProblems(): Promise<readonly string[]> {
+    const { quarantined, failure } = await this.#deps.store.info();
+    return [...this.#unreadable, ...quarantined, ...(failure === undefined ? [] : [failure])];
   }
 
   /**
@@ -226,8 +241,9 @@ export class Controller {
       );
       return;
     }
-    await this.#executor.perform(actions, state, (event) => this.#state.apply(event));
-    if (actions.length > 0) this.#wake(0);
+    const done = await this.#executor.perform(actions, state, (event) => this.#state.apply(event));
+    // What failed, for instance because the disk is full, is left to the next tick: at once it would fail again.
+    if (done > 0) this.#wake(0);
     this.#publish();
   }
 

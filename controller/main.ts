@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { systemClock } from "../core/clock.ts";
+import { MOST_UNWRITTEN_LOG_BYTES } from "../core/limits.ts";
 import { createMetrics } from "../core/metric-registry.ts";
 import { metricText } from "../core/metric-text.ts";
 import type { Address } from "../core/network.ts";
@@ -25,7 +26,10 @@ const CLOSE_TIMEOUT_MS = 1_500;
 const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new Error("usage: main.ts <config.json>; `serve start` starts the controller");
 const config = JSON.parse(readFileSync(configPath, "utf8")) as ControllerConfig;
-const log = pino({ level: config.logLevel, base: { component: "controller" } });
+const destination = pino.destination({ fd: 1, maxLength: MOST_UNWRITTEN_LOG_BYTES });
+// A disk that is full must fail nothing but the log itself; what could not be written is written with the next line.
+destination.on("error", () => undefined);
+const log = pino({ level: config.logLevel, base: { component: "controller" } }, destination);
 
 const closers: (() => Promise<void> | void)[] = [];
 let isEnding = false;

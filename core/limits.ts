@@ -3,7 +3,7 @@
  * users set have their defaults here too, so that there is one place to look.
  */
 
-// --- requests -------------------------------------------------------------------------------------------------------
+// Requests.
 
 /** Slots of a replica when its deployment has no `maxOngoingRequests` and no batch method. */
 export const DEFAULT_MAX_ONGOING_REQUESTS = 16;
@@ -15,6 +15,8 @@ export const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 export const DEFAULT_MAX_REQUEST_BODY_BYTES = 8 * 1024 * 1024;
 /** No option may raise a body above this: it is gathered in memory, in the proxy and in the replica. */
 export const MOST_REQUEST_BODY_BYTES = 1024 * 1024 * 1024;
+/** Bodies of all requests that one proxy holds, read or being read: as many as one of the largest there may be. */
+export const MOST_HELD_BODY_BYTES = 1024 * 1024 * 1024;
 /** Nesting a JSON body may have; deeper than this is an attack on recursive code, not data. */
 export const MOST_JSON_DEPTH = 64;
 /** Request line and headers together; Node's own default. */
@@ -41,7 +43,7 @@ export const READER_STALL_MS = 30_000;
 /** What a client may go on sending after its request was refused as too long; then its connection is cut. */
 export const MOST_DISCARDED_BYTES = 16 * 1024 * 1024;
 
-// --- frames ---------------------------------------------------------------------------------------------------------
+// Frames.
 
 /** One frame's head: method, path and headers, or a call's name and options. */
 export const MOST_FRAME_HEAD_BYTES = 64 * 1024 - 1;
@@ -55,7 +57,7 @@ export const MOST_CONTROL_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Time a child that dialled has for its first message; it is a process on the same machine that sends it at once. */
 export const CONTROL_HELLO_TIMEOUT_MS = 2_000;
 
-// --- replicas -------------------------------------------------------------------------------------------------------
+// Replicas.
 
 /** A replica that takes longer than this to load and set up has failed to start; `startTimeoutMs` changes it. */
 export const DEFAULT_START_TIMEOUT_MS = 120_000;
@@ -83,20 +85,22 @@ export const MOST_SESSION_WAITING_RUNS = 10_000;
 export const ORPHAN_AFTER_MS = 10 * 60_000;
 /** Blank replica processes a worker keeps ready. */
 export const WARM_POOL_SIZE = 1;
-/** Memory a declared `cpus` default: a declaration for placement, not a cap. */
+/** Cores that a replica declares unless it says otherwise: a declaration for placement, not a cap. */
 export const DEFAULT_CPUS = 0.1;
 /** A child process that has not dialled its worker by then will not; loading takes under a second on an idle machine. */
 export const CHILD_HELLO_TIMEOUT_MS = 30_000;
 /** What a replica gets beyond its own limits (start, drain) before its worker ends it: its event loop may be blocked. */
 export const CHILD_GRACE_MS = 5_000;
-/** A restarted worker waits so long for the children it left behind; those that stay silent are ended. */
+/** A restarted worker waits so long for the children it left behind before it goes on with those that dialled. */
 export const ADOPT_WAIT_MS = 2_000;
+/** A child that stays silent longer than that may be in the midst of a computation; only after this is it ended. */
+export const ADOPT_SILENT_MS = 30_000;
 /** A replica that was ready for so long and then crashed is restarted as if for the first time. */
 export const STABLE_AFTER_MS = 30_000;
 /** A spent blank process is replaced after this, or as soon as nothing starts any more: both would share the cores. */
 export const REFILL_AFTER_MS = 3_000;
 
-// --- control plane --------------------------------------------------------------------------------------------------
+// Control plane.
 
 /** A worker says it lives this often. */
 export const HEARTBEAT_MS = 1_000;
@@ -131,12 +135,14 @@ export const EVALUATE_TIMEOUT_MS = 30_000;
 /** What app.ts may print while it is evaluated. */
 export const MOST_EVALUATE_OUTPUT_BYTES = 1024 * 1024;
 
-// --- files ----------------------------------------------------------------------------------------------------------
+// Files.
 
 /** A process's log file is rotated at this size; one earlier file is kept beside it. */
 export const MOST_LOG_FILE_BYTES = 16 * 1024 * 1024;
 /** Log files are measured this often; a replica's console is limited to 1 MiB a second, so they overshoot little. */
 export const LOG_POLL_MS = 1_000;
+/** Log lines that could not be written, on a full disk say, are kept up to this; then the newest are dropped. */
+export const MOST_UNWRITTEN_LOG_BYTES = 1024 * 1024;
 /** Log files of processes that are gone. */
 export const LOG_FILES_KEPT = 50;
 /** Of each log file when lines are asked for, from its end. */
@@ -156,7 +162,7 @@ export const BUNDLES_KEPT = 10;
 /** Desired state's log is folded into a snapshot when it is longer than this. */
 export const STORE_LOG_BYTES = 4 * 1024 * 1024;
 
-// --- specifications -------------------------------------------------------------------------------------------------
+// Specifications.
 
 /** Deployments of one application; a graph larger than this is a mistake in a loop. */
 export const MOST_DEPLOYMENTS = 256;

@@ -12,6 +12,8 @@ export type ClusterStatus = {
   readonly applications: readonly ApplicationStatusView[];
   readonly nodes: readonly NodeStatusView[];
   readonly controller: { readonly self: string; readonly epoch: number; readonly leader: string };
+  /** What is wrong with where desired state is kept, a sentence each: a damaged record, a disk that is full. */
+  readonly store: { readonly problems: readonly string[] };
 };
 
 /** One application in {@link ClusterStatus}. */

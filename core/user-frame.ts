@@ -7,7 +7,7 @@
 type Callee = ((...args: never[]) => unknown) | (abstract new (...args: never[]) => unknown);
 
 /** Folder of this package, with a slash at its end. */
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname);
 /** Folders of this package whose frames are never the user's. Examples and tests lie in the repository and are. */
 const OWN = new Set([
   "batching",

@@ -20,13 +20,18 @@ export type VersionInput = {
 const VERSION_CHARACTERS = 12;
 
 /**
- * The version of a deployment. Options that its replicas do not read (replica counts, autoscaling, limits at the router)
- * and those they take in place (`userConfig`, health and shutdown times) are not part of it, nor are secrets' values.
+ * The options that are part of a deployment's version. Those that its replicas do not read (replica counts, autoscaling,
+ * limits at the router) and those they take in place (`userConfig`, health and shutdown times) are not.
  */
+export function versionedOptions(options: DeploymentOptionsSpec): Partial<DeploymentOptionsSpec> {
+  const { resources, placement, env, maxOngoingRequests, startTimeoutMs } = options;
+  return { resources, placement, env, maxOngoingRequests, startTimeoutMs };
+}
+
+/** The version of a deployment. Values of secrets are not part of it. */
 export function deploymentVersion(input: VersionInput): Version {
-  const { resources, placement, env, maxOngoingRequests, startTimeoutMs } = input.options;
   const content = {
-    options: { resources, placement, env, maxOngoingRequests, startTimeoutMs },
+    options: versionedOptions(input.options),
     args: input.args,
     modules: sortedNames(input.modules),
     assets: sortedNames(input.assets),

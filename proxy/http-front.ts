@@ -15,7 +15,8 @@ export interface HttpExchange {
   readonly refusal: ServeError | undefined;
   /**
    * The whole body. Rejects with PayloadTooLargeError as soon as it is known to be longer than `mostBytes`, before any of
-   * it is read where its length was declared; with CancelledError when the client goes away.
+   * it is read where its length was declared; with QueueFullError when the front holds too much of other requests' bodies;
+   * with CancelledError when the client goes away.
    */
   readBody(mostBytes: number): Promise<readonly Uint8Array[]>;
   /** Sends the whole answer, once; a second call does nothing. Never throws: a client that is gone hears nothing. */

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { systemClock, systemDefer } from "../core/clock.ts";
-import { DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS } from "../core/limits.ts";
+import { DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS, MOST_UNWRITTEN_LOG_BYTES } from "../core/limits.ts";
 import { createMetrics } from "../core/metric-registry.ts";
 import { metricText } from "../core/metric-text.ts";
 import { DATA_DIR } from "../core/process-config.ts";
@@ -26,7 +26,10 @@ import { Proxy } from "./proxy.ts";
 const LAST_WORDS_MS = 100;
 
 const run = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as RunFile;
-const log = pino({ level: run.logLevel, base: { proxy: run.id } });
+const destination = pino.destination({ fd: 1, maxLength: MOST_UNWRITTEN_LOG_BYTES });
+// A disk that is full must fail nothing but the log itself; what could not be written is written with the next line.
+destination.on("error", () => undefined);
+const log = pino({ level: run.logLevel, base: { proxy: run.id } }, destination);
 const clock = systemClock;
 const random = systemRandom;
 const metrics = createMetrics();

@@ -13,6 +13,7 @@ import {
   KEEP_ALIVE_MS,
   MOST_HEADER_BYTES,
   MOST_HEADERS,
+  MOST_HELD_BODY_BYTES,
   READER_STALL_MS,
   REQUEST_READ_TIMEOUT_MS,
 } from "../core/limits.ts";
@@ -29,9 +30,21 @@ const SLOW_CHECK_MS = 500;
 /** Answers up to this leave as one string together with their head; more is cheaper by reference. */
 const ONE_WRITE_BYTES = 4_096;
 
-/** Makes the front. */
-export function createNodeFront(handler: ExchangeHandler, log: Logger): HttpFront {
-  const state = { isDraining: false };
+/** What the requests of a front have in common. */
+type FrontState = {
+  isDraining: boolean;
+  /** Bytes of bodies, read or being read, of requests that have not ended. */
+  heldBytes: number;
+  readonly mostHeldBytes: number;
+};
+
+/** Makes the front; `mostHeldBytes` bounds the bodies of all its requests together. */
+export function createNodeFront(
+  handler: ExchangeHandler,
+  log: Logger,
+  mostHeldBytes = MOST_HELD_BODY_BYTES,
+): HttpFront {
+  const state: FrontState = { isDraining: false, heldBytes: 0, mostHeldBytes };
   const server = createServer({
     noDelay: true,
     insecureHTTPParser: false,
@@ -46,10 +59,14 @@ export function createNodeFront(handler: ExchangeHandler, log: Logger): HttpFron
   server.maxHeadersCount = MOST_HEADERS + 1;
   const onRequest = (request: IncomingMessage, response: ServerResponse, mustContinue: boolean): void => {
     const exchange = new NodeExchange(request, response, { front: state, mustContinue });
-    handler.handle(exchange).catch((err: unknown) => {
-      log.error({ err }, "a request was not answered");
-      response.destroy();
-    });
+    handler.handle(exchange).then(
+      () => exchange.release(),
+      (err: unknown) => {
+        exchange.release();
+        log.error({ err }, "a request was not answered");
+        response.destroy();
+      },
+    );
   };
   server.on("request", (request, response) => onRequest(request, response, false));
   server.on("checkContinue", (request, response) => onRequest(request, response, true));
@@ -97,13 +114,14 @@ class NodeExchange implements HttpExchange {
   readonly refusal: ServeError | undefined;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #front: { readonly isDraining: boolean };
+  readonly #front: FrontState;
   readonly #mustContinue: boolean;
+  #heldBytes = 0;
 
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    { front, mustContinue }: { readonly front: { readonly isDraining: boolean }; readonly mustContinue: boolean },
+    { front, mustContinue }: { readonly front: FrontState; readonly mustContinue: boolean },
   ) {
     this.#request = request;
     this.#response = response;
@@ -125,7 +143,7 @@ class NodeExchange implements HttpExchange {
     const length = this.#bodyLength();
     const isWanted = length === "chunked" || (length > 0 && length <= mostBytes);
     if (this.#mustContinue && isWanted) this.#response.writeContinue();
-    return readBody(this.#request, length, mostBytes);
+    return readBody(this.#request, { length, mostBytes, hold: (bytes) => this.#hold(bytes) });
   }
 
   answer({ status, headers, body }: HttpAnswer): void {
@@ -151,6 +169,19 @@ class NodeExchange implements HttpExchange {
       response.uncork();
     }
     this.#watchReader();
+  }
+
+  /** The request has ended: its body is held no longer. */
+  release(): void {
+    this.#front.heldBytes -= this.#heldBytes;
+    this.#heldBytes = 0;
+  }
+
+  #hold(bytes: number): boolean {
+    if (this.#front.heldBytes + bytes > this.#front.mostHeldBytes) return false;
+    this.#front.heldBytes += bytes;
+    this.#heldBytes += bytes;
+    return true;
   }
 
   /** Cuts off a client that does not read its answer. */

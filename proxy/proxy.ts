@@ -82,15 +82,11 @@ export class Proxy implements ExchangeHandler {
   }
 
   #route({ target }: HttpExchange): { readonly route: RouteEntry; readonly path: string } {
-    const { view } = this.#deps.routers;
-    const decision: MatchDecision =
-      view === undefined ? { kind: "notFound", reason: "noRoute" } : matchRoute(target, view);
+    const decision: MatchDecision = matchRoute(target, this.#deps.routers.currentView());
     if (decision.kind === "match") return decision;
     if (decision.kind === "refused")
       throw new InvalidRequestError(`the path is refused: ${REFUSED_PATH[decision.reason]}`);
-    const hint =
-      view === undefined ? "there is no routing table yet, try again shortly" : "GET /-/routes lists what is";
-    throw new NotFoundError("route_not_found", `nothing is served under this path: ${hint}`);
+    throw new NotFoundError("route_not_found", "nothing is served under this path: GET /-/routes lists what is");
   }
 
   async #send(exchange: HttpExchange, request: RequestParts): Promise<RoutedAnswer> {

@@ -8,8 +8,8 @@
  * A replica that drains waits for its routers to close their connections: then it knows that they have every answer.
  *
  * It counts what it has sent and what has not ended, so the router knows exactly which slots are free. A slot is free
- * again when the replica has answered, also where nobody waits for the answer any more: a cancelled request may still
- * run. When the connection breaks, every request on it fails at once, with whether a byte of it had left.
+ * again when the replica has answered, also where nobody waits for the answer any more: only then does the replica, too,
+ * count it as ended. When the connection breaks, every request on it fails at once, with whether a byte of it had left.
  */
 import { backoff } from "../core/backoff.ts";
 import type { Clock, Defer, Timer } from "../core/clock.ts";

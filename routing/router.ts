@@ -58,6 +58,7 @@ export class Router implements RoutedRequestOwner, ReplicaClientListener {
   readonly #retiring = new Set<ReplicaClient>();
   #entry: DeploymentEntry;
   #lastPicked = -1;
+  #isRemoved = false;
   #isClosed = false;
 
   constructor(deps: RouterDeps, deadlines: DeadlineSweep, entry: DeploymentEntry) {
@@ -117,13 +118,10 @@ export class Router implements RoutedRequestOwner, ReplicaClientListener {
     });
   }
 
-  /** The deployment is gone from the table: what waits fails, what is ongoing finishes. */
+  /** The deployment is gone from the table: what waits fails, what is ongoing finishes or, to be sent again, fails. */
   remove(): void {
-    const error = new NotFoundError(
-      "deployment_not_found",
-      `deployment ${this.#entry.id} was deleted while a request waited`,
-    );
-    this.#rejectQueued(() => error);
+    this.#isRemoved = true;
+    this.#serveQueue();
     for (const client of this.#clients) {
       this.#retiring.add(client);
       client.retire();
@@ -193,6 +191,7 @@ export class Router implements RoutedRequestOwner, ReplicaClientListener {
   }
 
   #serveQueue(): void {
+    if (this.#isRemoved) this.#rejectQueued(() => removedError(this.#entry));
     for (let place = this.#queue.first; place !== undefined; place = this.#queue.first) {
       const decision = this.#pick();
       if (decision.kind === "queue") break;
@@ -256,6 +255,11 @@ export class Router implements RoutedRequestOwner, ReplicaClientListener {
     const text = `${this.#queue.size} requests wait for ${this.#entry.id} already: try again later, or add replicas`;
     return new QueueFullError(text, { details: { retryAfterSeconds: RETRY_AFTER_QUEUE_SECONDS } });
   }
+}
+
+function removedError({ id }: DeploymentEntry): NotFoundError {
+  const text = `deployment ${id} was deleted while a request waited: \`serve status\` lists those there are`;
+  return new NotFoundError("deployment_not_found", text);
 }
 
 /** Whether a connection to the one is a connection to the other: a restarted process has another secret. */

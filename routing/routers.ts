@@ -36,6 +36,17 @@ export class Routers {
   }
 
   /**
+   * The newest view, for requests that cannot go on without one.
+   *
+   * @throws {DeploymentUnavailableError} when there is no table yet.
+   */
+  currentView(): RoutingView {
+    if (this.#view !== undefined) return this.#view;
+    const details = { retryAfterSeconds: RETRY_AFTER_NO_TABLE_SECONDS };
+    throw new DeploymentUnavailableError("there is no routing table yet: try again shortly", { details });
+  }
+
+  /**
    * Takes over a change. When it returns, no replica that the table no longer has gets a new request. `gap`: the change
    * does not follow from the table there is; nothing was done, a snapshot is needed.
    */
@@ -71,11 +82,7 @@ export class Routers {
    * @throws {DeploymentUnavailableError} when there is no table yet.
    */
   deployment(id: DeploymentId): DeploymentEntry {
-    if (this.#view === undefined) {
-      const details = { retryAfterSeconds: RETRY_AFTER_NO_TABLE_SECONDS };
-      throw new DeploymentUnavailableError("there is no routing table yet: try again shortly", { details });
-    }
-    const entry = this.#view.deployments.get(id);
+    const entry = this.currentView().deployments.get(id);
     if (entry !== undefined) return entry;
     throw new NotFoundError(
       "deployment_not_found",

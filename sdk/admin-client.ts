@@ -1,6 +1,6 @@
 import { errorFromProblem } from "./problem-error.ts";
 import type { ApplicationSpec } from "../core/spec.ts";
-import type { ApplicationStatusView, ClusterStatus, NodeStatusView } from "../core/status.ts";
+import type { ApplicationStatusView, ClusterStatus, DeploymentStatusView, NodeStatusView } from "../core/status.ts";
 
 /** Options of {@link createAdminClient}. */
 export type AdminClientOptions = {
@@ -27,6 +27,28 @@ export type PutAnswer = {
   readonly removed: readonly string[];
 };
 
+/** Why a deployment is as it is. */
+export type Explanation = {
+  readonly deployment: string;
+  readonly status: DeploymentStatusView["status"];
+  readonly targetReplicas: number;
+  /** What decided the target. */
+  readonly targetReason: string;
+  readonly reason: string;
+  readonly pending: readonly {
+    readonly replica: string;
+    readonly reason: string;
+    readonly nodes: readonly { readonly node: string; readonly reason: string }[];
+  }[];
+  /** Oldest first. */
+  readonly decisions: readonly {
+    readonly at: string;
+    readonly action: string;
+    readonly subject: string;
+    readonly reason: string;
+  }[];
+};
+
 /** The admin REST of a cluster. Every method rejects with a ServeError, or with the connection's own error. */
 export type AdminClient = {
   status(): Promise<ClusterStatus>;
@@ -44,7 +66,7 @@ export type AdminClient = {
     readonly lines: number;
   }): Promise<{ readonly lines: readonly unknown[] }>;
   /** Why a deployment is as it is. */
-  explain(application: string, deployment: string): Promise<unknown>;
+  explain(application: string, deployment: string): Promise<Explanation>;
   /** The cluster drains and ends. */
   shutdown(): Promise<void>;
 };

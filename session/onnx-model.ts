@@ -51,7 +51,7 @@ export type OnnxModelOptions = {
  *
  *   async predict(input: { pixels: number[] }) {
  *     const [scores] = await this.#model.predict([input.pixels]);
- *     return { scores: Array.from(scores ?? [], Number) };
+ *     return { scores: Array.from(scores ?? []) };
  *   }
  * }
  *
@@ -121,13 +121,15 @@ export class OnnxModel {
    * Runs a model that has one input and one output on rows of numbers, and resolves with one typed array per row, of
    * the output's own type. Rows of images and the like are given flat.
    *
+   * `T` says which array that is to the compiler: `predict<BigInt64Array>(rows)` for labels in int64. It converts nothing.
+   *
    * @throws {InvalidRequestError} when a row does not fit the model, with every problem.
    * @throws {ModelError} when the model has several inputs or outputs, cannot be loaded, or fails.
    */
-  async predict(rows: readonly ArrayLike<number>[]): Promise<NumericData[]> {
+  async predict<T extends NumericData = Float32Array>(rows: readonly ArrayLike<number>[]): Promise<T[]> {
     const runner = await this.#load();
     const { session } = runner;
-    return outputToRows(await runner.run(rowsToFeeds(rows, session), caller()), session);
+    return outputToRows(await runner.run(rowsToFeeds(rows, session), caller()), session) as T[];
   }
 
   /** Lets the model go, after the runs that have begun. It is loaded again if it is used again. Never rejects. */

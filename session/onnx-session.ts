@@ -55,6 +55,7 @@ export function isThreadBusy(): boolean {
 class OnnxThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
+  readonly #gone = Promise.withResolvers<void>();
   #nextId = 1;
   #ended: Error | undefined;
 
@@ -69,7 +70,10 @@ class OnnxThread {
       this.#take(reply.id)?.resolve(reply);
     });
     this.#worker.on("error", (error) => this.#end(error));
-    this.#worker.on("exit", (code) => this.#end(new Error(`the model's thread ended with code ${code}`)));
+    this.#worker.on("exit", (code) => {
+      this.#end(new Error(`the model's thread ended with code ${code}`));
+      this.#gone.resolve();
+    });
   }
 
   get isOpen(): boolean {
@@ -85,6 +89,12 @@ class OnnxThread {
       owedCount++;
       this.#worker.postMessage({ ...order, id } satisfies ThreadRequest, transfer);
     });
+  }
+
+  /** Resolves once the thread has ended; keeps the process alive until then. */
+  gone(): Promise<void> {
+    if (this.#ended === undefined) this.#worker.ref();
+    return this.#gone.promise;
   }
 
   #take(id: number): Pending | undefined {
@@ -121,11 +131,15 @@ export async function warmSessionThread(): Promise<void> {
   if (!isWarm && warmThread === thread && !thread.isOpen) warmThread = undefined;
 }
 
-/** Lets the warm thread go where no model will need it. */
+/** Threads that were told to close and have not ended yet, all of them together. */
+let closing: Promise<unknown> = Promise.resolve();
+
+/** Lets the warm thread go where no model will need it. Resolves when it, and whatever closed before, has ended. */
 export async function closeWarmThread(): Promise<void> {
   const thread = warmThread;
   warmThread = undefined;
-  if (thread !== undefined) await closeThread(thread);
+  if (thread !== undefined) void closeThread(thread);
+  await closing;
 }
 
 function takeThread(): OnnxThread {
@@ -163,8 +177,14 @@ export async function loadOnnxSession(
   throw await loadError(options, reply.cause);
 }
 
-async function closeThread(thread: OnnxThread): Promise<void> {
-  await thread.ask({ kind: "close" }).catch(() => undefined);
+/** Resolves when the thread is gone, not when it says that it goes: until then `process.exit` may abort the process. */
+function closeThread(thread: OnnxThread): Promise<void> {
+  const closed = thread
+    .ask({ kind: "close" })
+    .catch(() => undefined)
+    .then(() => thread.gone());
+  closing = Promise.all([closing, closed]);
+  return closed;
 }
 
 /** Says what is wrong with the file where that can be told. */

@@ -1,6 +1,6 @@
 /**
  * Runs simulated worlds: `npm run sim -- --seed 7` for one, `--count 100` for many (seeds from `--seed` on, spread over
- * `--jobs` processes). `--minutes` is the virtual time during which faults happen, `--faults off` leaves them out,
+ * `--jobs` processes). `--minutes` is the virtual time during which faults happen (0.35), `--faults off` leaves them out,
  * `--verbose` prints every line. A seed and a commit say everything about a run: on a violation both are printed, with
  * the check's name and the last lines of the transcript, and the exit code is 1.
  */
@@ -21,16 +21,13 @@ type Arguments = {
   readonly isVerbose: boolean;
 };
 
-/** What a job sends to the process that started it, one a seed. */
-type Report = Omit<RunResult, "tail"> & { readonly tail: readonly string[] };
-
 function readArguments(): Arguments {
   const { values } = parseArgs({
     options: {
       seed: { type: "string" },
       count: { type: "string", default: "1" },
       jobs: { type: "string", default: String(Math.min(availableParallelism(), 8)) },
-      minutes: { type: "string", default: "0.5" },
+      minutes: { type: "string", default: "0.35" },
       faults: { type: "string", default: "on" },
       verbose: { type: "boolean", default: false },
     },
@@ -55,7 +52,7 @@ function commit(): string {
   }
 }
 
-function print(result: Report, args: Arguments): void {
+function print(result: RunResult, args: Arguments): void {
   const { seed, hash, steps, virtualMs, requests, outcomes, violations } = result;
   const seconds = (virtualMs / 1_000).toFixed(1);
   const counts = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`);
@@ -72,7 +69,7 @@ function print(result: Report, args: Arguments): void {
   console.log("");
 }
 
-async function runOne(seed: number, args: Arguments): Promise<Report> {
+async function runOne(seed: number, args: Arguments): Promise<RunResult> {
   return simulate({
     seed,
     faultMs: args.minutes * 60_000,
@@ -82,7 +79,11 @@ async function runOne(seed: number, args: Arguments): Promise<Report> {
 }
 
 /** The seeds of one job, one after another; each result goes to `onResult`. */
-async function runSlice(seeds: readonly number[], args: Arguments, onResult: (result: Report) => void): Promise<void> {
+async function runSlice(
+  seeds: readonly number[],
+  args: Arguments,
+  onResult: (result: RunResult) => void,
+): Promise<void> {
   for (const seed of seeds) onResult(await runOne(seed, args));
 }
 
@@ -92,7 +93,7 @@ async function runMany(args: Arguments): Promise<boolean> {
   const jobs = Math.max(1, Math.min(args.jobs, seeds.length));
   let isClean = true;
   const faults: Record<string, number> = {};
-  const onResult = (result: Report): void => {
+  const onResult = (result: RunResult): void => {
     if (result.violations.length > 0) isClean = false;
     for (const [kind, count] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + count;
     print(result, args);
@@ -118,13 +119,13 @@ async function runMany(args: Arguments): Promise<boolean> {
 }
 
 /** One slice in a process of its own. */
-function runJob(seeds: readonly number[], args: Arguments, onResult: (result: Report) => void): Promise<void> {
+function runJob(seeds: readonly number[], args: Arguments, onResult: (result: RunResult) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(import.meta.url), [], { env: { ...process.env, THORNBACK_SIM_JOB: "1" } });
     let count = 0;
     child.on("message", (message) => {
       count += 1;
-      onResult(message as Report);
+      onResult(message as RunResult);
     });
     child.on("exit", (code) => {
       if (code === 0 && count === seeds.length) resolve();
@@ -137,7 +138,7 @@ function runJob(seeds: readonly number[], args: Arguments, onResult: (result: Re
 function serveAsJob(): void {
   process.once("message", (message) => {
     const { seeds, args } = message as { seeds: readonly number[]; args: Arguments };
-    const send = (result: Report): void => void process.send?.(result);
+    const send = (result: RunResult): void => void process.send?.(result);
     runSlice(seeds, args, send).then(
       () => process.disconnect(),
       (error: unknown) => {

@@ -68,7 +68,7 @@ export class SimStore implements Store {
   }
 
   info(): Promise<StoreInfo> {
-    return Promise.resolve({ kind: "simulated", revision: this.#index.revision, quarantined: [] });
+    return Promise.resolve({ kind: "simulated", revision: this.#index.revision, quarantined: [], failure: undefined });
   }
 
   #write(key: string, value: string | undefined, expectRevision: number | undefined): Promise<number> {

@@ -35,6 +35,7 @@ function inspect(tarball: string): void {
     "bin/serve.js",
     "dist/cli/main.js",
     "dist/sdk/index.d.ts",
+    "cli/serve.schema.json",
     "proto/thornback/v1/worker.proto",
     "LICENSE",
   ]) {

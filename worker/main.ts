@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { systemClock } from "../core/clock.ts";
 import { DeploymentUnavailableError } from "../core/error.ts";
+import { MOST_UNWRITTEN_LOG_BYTES } from "../core/limits.ts";
 import { createMetrics } from "../core/metric-registry.ts";
 import type { Address } from "../core/network.ts";
 import type { WorkerConfig } from "../core/process-config.ts";
@@ -30,7 +31,10 @@ const config = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Worker
 const { dataDir, lifelineSocket, nodeHost, http, labels, logLevel, warmPoolSize, inspect } = config;
 const clock = systemClock;
 const random = systemRandom;
-const log = pino({ level: logLevel, base: { component: "worker" } }, pino.destination({ fd: 1, sync: true }));
+const destination = pino.destination({ fd: 1, sync: true, maxLength: MOST_UNWRITTEN_LOG_BYTES });
+// A disk that is full must fail nothing but the log itself; what could not be written is written with the next line.
+destination.on("error", () => undefined);
+const log = pino({ level: logLevel, base: { component: "worker" } }, destination);
 const secret = (): string => randomBytes(32).toString("hex");
 
 /** Unix socket paths end at about 107 bytes; a deep data directory gets one in the system's folder for such things. */

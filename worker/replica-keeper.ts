@@ -13,7 +13,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import { ServeError } from "../core/error.ts";
 import type { NodeId, ReplicaId, Version } from "../core/ids.ts";
 import { deploymentId } from "../core/ids.ts";
-import { CHILD_GRACE_MS, TEARDOWN_TIMEOUT_MS } from "../core/limits.ts";
+import { ADOPT_SILENT_MS, CHILD_GRACE_MS, TEARDOWN_TIMEOUT_MS } from "../core/limits.ts";
 import type { LogFields, Logger } from "../core/log.ts";
 import type { Metrics } from "../core/metric.ts";
 import type { Random } from "../core/random.ts";
@@ -100,7 +100,13 @@ export class ReplicaKeeper {
 
   /** One turn of the loop. */
   tick(): void {
-    const plan = assign(this.#wanted, [...this.#records.values()].map(toKnown), this.#deps.clock.now());
+    const records = [...this.#records.values()];
+    const silent = new Set(records.filter(isSilent).map(({ assigned }) => assigned.id));
+    const plan = assign(
+      this.#wanted.filter(({ id }) => !silent.has(id)),
+      records.filter(({ assigned }) => !silent.has(assigned.id)).map(toKnown),
+      this.#deps.clock.now(),
+    );
     for (const action of plan.actions) this.#perform(action);
     this.#wakeTimer?.cancel();
     this.#wakeTimer =
@@ -146,8 +152,12 @@ export class ReplicaKeeper {
     if (report.state === "failed" && !isOver) {
       this.#fail(record, { reason: report.reason, cause: report.isPermanent ? "permanent" : "ordinary" });
     }
-    // Drained without having been told: its worker had been away too long.
-    if (report.state === "draining" && record.phase === "ready") record.phase = "draining";
+    // Drains without having been told by this worker: by the one before it, or because that was away too long.
+    if (report.state === "draining" && !isOver) {
+      record.phase = "draining";
+      record.reason = report.reason;
+      limitDrain(this.#deps, record, child);
+    }
     this.#deps.listener.onChange();
   }
 
@@ -263,7 +273,8 @@ export class ReplicaKeeper {
 
   #limitStart(record: ReplicaRecord): void {
     const { clock } = this.#deps;
-    const { startTimeoutMs } = record.assigned.launch.options;
+    const isAdopted = record.child?.isAdopted === true;
+    const startTimeoutMs = Math.max(record.assigned.launch.options.startTimeoutMs, isAdopted ? ADOPT_SILENT_MS : 0);
     record.limit?.cancel();
     // The replica keeps its own time; this is for one whose event loop is blocked.
     record.limit = clock.after(startTimeoutMs + CHILD_GRACE_MS, () => {
@@ -281,10 +292,7 @@ export class ReplicaKeeper {
     record.phase = "draining";
     record.reason = "finishing its ongoing requests";
     this.#deps.children.send(child, { kind: "drain", timeoutMs });
-    // One that is not connected cannot be told but by a signal.
-    const limitMs = child.link === undefined ? 0 : timeoutMs + TEARDOWN_TIMEOUT_MS + CHILD_GRACE_MS;
-    record.limit?.cancel();
-    record.limit = this.#deps.clock.after(limitMs, () => this.#deps.children.end(child));
+    limitDrain(this.#deps, record, child);
   }
 
   #end(record: ReplicaRecord): void {
@@ -321,6 +329,20 @@ export class ReplicaKeeper {
       "replica ended",
     );
   }
+}
+
+/** The replica keeps its own time; this is for one whose event loop is blocked. */
+function limitDrain({ clock, children }: ReplicaKeeperDeps, record: ReplicaRecord, child: Child): void {
+  const { gracefulShutdownTimeoutMs } = record.assigned.launch.options;
+  // One that is not connected cannot be told but by a signal.
+  const limitMs = child.link === undefined ? 0 : gracefulShutdownTimeoutMs + TEARDOWN_TIMEOUT_MS + CHILD_GRACE_MS;
+  record.limit?.cancel();
+  record.limit = clock.after(limitMs, () => children.end(child));
+}
+
+/** Whether an adopted process has not said yet where it stands: until then nothing can be decided about it. */
+function isSilent({ child, report }: ReplicaRecord): boolean {
+  return child?.isAdopted === true && report === undefined;
 }
 
 /** Why its code could not be had. */

@@ -149,7 +149,7 @@ export class Worker {
 
   /**
    * Starts the proxy and blanks, or finds those of the worker before this one, and goes on with the last assignment.
-   * Resolves when it is known what runs; only then may it be connected. Call once.
+   * Resolves when it is known what runs, but for processes that do not answer; only then may it be connected. Call once.
    */
   async start(): Promise<void> {
     const { files } = this.#deps;
@@ -198,6 +198,7 @@ export class Worker {
   close(): void {
     this.#isDraining = true;
     this.#turn?.cancel();
+    this.#adoption.close();
     this.#table.flush();
     this.#controller.close();
   }

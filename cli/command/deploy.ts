@@ -1,5 +1,7 @@
 import path from "node:path";
-import { AdminClient, type DeployChanges } from "../admin-client.ts";
+import { sleep } from "../../core/clock.ts";
+import type { PutAnswer } from "../../sdk/admin-client.ts";
+import { AdminClient } from "../admin-client.ts";
 import { startInBackground } from "../background-head.ts";
 import {
   applicationUrl,
@@ -14,6 +16,7 @@ import {
 } from "../deploy.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { prepareDeploy, type PrepareFlags } from "../prepare.ts";
+import { whileWaiting } from "../progress.ts";
 import { adminUrl, type ClusterFlags, clusterOptions, readToken } from "../settings.ts";
 import type { CommandContext, JsonFlag } from "./context.ts";
 import { clusterArguments } from "./start.ts";
@@ -22,6 +25,9 @@ import { clusterArguments } from "./start.ts";
 export type DeployFlags = ClusterFlags &
   PrepareFlags &
   JsonFlag & { readonly address?: string; readonly local?: boolean; readonly wait: boolean; readonly plan?: boolean };
+
+/** A supervisor starts a killed controller again within 5 s; it answers a second later. */
+const AWAY_PATIENCE_MS = 15_000;
 
 /** `serve deploy`: bundles, deploys, waits until the applications are healthy and prints where they answer. */
 export async function deploy(context: CommandContext, file: string, flags: DeployFlags): Promise<void> {
@@ -36,11 +42,16 @@ export async function deploy(context: CommandContext, file: string, flags: Deplo
     );
     process.exit(EXIT.interrupted);
   });
-  const preparing = prepareDeploy(path.resolve(file), flags, context.env);
+  const preparing = whileWaiting(context, `bundling ${file}`, prepareDeploy(path.resolve(file), flags, context.env));
   // It is awaited below; until then a head may be starting.
   preparing.catch(() => undefined);
   const client = await findController(context, flags, preparing);
-  const deps: DeployDeps = { client, clock, progress: (text) => print.progress(text) };
+  const deps: DeployDeps = {
+    client,
+    clock,
+    progress: (text) => print.progress(text),
+    awayPatienceMs: AWAY_PATIENCE_MS,
+  };
   const prepared = await preparing;
   if (prepared.output !== "") print.note(shownOutput(prepared.output));
   if (flags.plan === true) {
@@ -62,6 +73,14 @@ async function findController(
   const { env, print } = context;
   const client = new AdminClient(adminUrl(flags), readToken(flags.tokenFile));
   if (flags.address !== undefined || (await client.answers())) return client;
+  if (flags.plan === true) {
+    const next = "without --plan, deploy starts a cluster on this machine";
+    throw new CliError(
+      EXIT.unavailable,
+      `nothing answers at ${client.address}: there is nothing to compare with`,
+      next,
+    );
+  }
   const isCi = (env["CI"] ?? "") !== "" && env["CI"] !== "false";
   if (isCi && flags.local !== true) {
     const next = "pass --local to start a head on this machine, or --address with the admin URL of a cluster";
@@ -73,12 +92,31 @@ async function findController(
   print.note(
     `nothing answers at ${client.address}: starting a local head in the background (data in ${options.dataDir})`,
   );
-  const head = await startInBackground(clusterArguments(flags), options.dataDir);
+  const starting = startInBackground(clusterArguments(flags), options.dataDir);
+  const head = await whileWaiting(context, "waiting until the local head is ready", starting).catch(
+    async (error: unknown) => {
+      const isTaken = error instanceof CliError && error.exitCode === EXIT.refused;
+      // Another deploy may have started one here at the same moment.
+      if (isTaken && (await answersInTime(context, client))) return undefined;
+      throw error;
+    },
+  );
+  if (head === undefined) return client;
   print.note(`the local head runs as process ${String(head.pid)}; \`thornback shutdown\` ends it`);
   return new AdminClient(head.admin ?? client.address, readToken(flags.tokenFile));
 }
 
-async function urls(client: AdminClient, changes: readonly DeployChanges[]): Promise<ReadonlyMap<string, string>> {
+async function answersInTime({ clock, print }: CommandContext, client: AdminClient): Promise<boolean> {
+  const giveUpAt = clock.now() + AWAY_PATIENCE_MS;
+  while (!(await client.answers())) {
+    if (clock.now() >= giveUpAt) return false;
+    print.progress(`waiting for the cluster that starts in this data directory to answer at ${client.address}`);
+    await sleep(clock, 50);
+  }
+  return true;
+}
+
+async function urls(client: AdminClient, changes: readonly PutAnswer[]): Promise<ReadonlyMap<string, string>> {
   const status = await client.status();
   const found = changes.map(({ application }) => [application, applicationUrl(status, application) ?? ""] as const);
   return new Map(found);
@@ -87,7 +125,7 @@ async function urls(client: AdminClient, changes: readonly DeployChanges[]): Pro
 function report(
   context: CommandContext,
   flags: DeployFlags,
-  changes: readonly DeployChanges[],
+  changes: readonly PutAnswer[],
   found: ReadonlyMap<string, string> | undefined,
 ): void {
   const { print } = context;

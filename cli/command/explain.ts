@@ -1,4 +1,5 @@
-import type { AdminClient, Explanation } from "../admin-client.ts";
+import type { Explanation } from "../../sdk/admin-client.ts";
+import type { AdminClient } from "../admin-client.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { table } from "../print.ts";
 import type { ClientFlags } from "../settings.ts";

@@ -1,4 +1,5 @@
 import { sleep } from "../../core/clock.ts";
+import type { ApplicationStatusView } from "../../core/status.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { formatLogLine, type LogLine, newLines } from "../log-line.ts";
 import type { ClientFlags } from "../settings.ts";
@@ -27,6 +28,7 @@ export async function logs(context: CommandContext, deployment: string, flags: L
   const seen = new Map<string, readonly string[]>();
   do {
     const all = await client.logs(isApplication ? "" : deployment, count);
+    if (all.length === 0) mustBeKnown(applications, deployment);
     const lines = isApplication ? all.filter((line) => line["application"] === deployment) : all;
     for (const [replica, texts] of byReplica(lines)) {
       for (const text of newLines(seen.get(replica) ?? [], texts)) {
@@ -36,6 +38,17 @@ export async function logs(context: CommandContext, deployment: string, flags: L
     }
     if (flags.follow === true) await sleep(clock, FOLLOW_MS);
   } while (flags.follow === true);
+}
+
+/** Lines of what is gone by now are shown as long as there are any; where there is none, a name may be mistyped. */
+function mustBeKnown(applications: readonly ApplicationStatusView[], name: string): void {
+  const names = applications.flatMap((application) => [
+    application.name,
+    ...application.deployments.flatMap((one) => [one.name, `${application.name}/${one.name}`]),
+  ]);
+  if (name === "" || names.includes(name)) return;
+  const next = "`thornback status` lists all of them";
+  throw new CliError(EXIT.failed, `there is no deployment or application ${name}, and no log line of one`, next);
 }
 
 function byReplica(lines: readonly LogLine[]): ReadonlyMap<string, readonly string[]> {

@@ -17,7 +17,8 @@ import { CliError } from "../exit-code.ts";
 import { LocalCluster } from "../local-cluster.ts";
 import { formatLogLine, isForTerminal } from "../log-line.ts";
 import { prepareDeploy, type PrepareFlags } from "../prepare.ts";
-import { type ClusterFlags, clusterOptions, INSPECTOR } from "../settings.ts";
+import { whileWaiting } from "../progress.ts";
+import { type ClusterFlags, clusterOptions, INSPECTOR, RUN_DATA_FOLDER } from "../settings.ts";
 import { processFiles } from "../spawn-process.ts";
 import { SourceWatch } from "../source-watch.ts";
 import type { CommandContext, JsonFlag } from "./context.ts";
@@ -26,13 +27,10 @@ import { stopOnInterrupt } from "./stop-on-interrupt.ts";
 /** Flags of `serve run`. */
 export type RunFlags = ClusterFlags & PrepareFlags & JsonFlag & { readonly reload?: boolean };
 
-/** Where `serve run` keeps its things, so that it and a head in the background never meet. */
-const RUN_DATA_DIR = path.join(".thornback", "dev");
-
 /** `serve run app.ts`: a cluster of its own in the foreground that serves these applications and ends with Ctrl-C. */
 export async function run(context: CommandContext, file: string, flags: RunFlags): Promise<void> {
   const { clock, random, env, print } = context;
-  const base = clusterOptions({ ...flags, dataDir: flags.dataDir ?? RUN_DATA_DIR }, env);
+  const base = clusterOptions({ ...flags, dataDir: flags.dataDir ?? RUN_DATA_FOLDER }, env);
   // In a folder of its own it begins with nothing; in one that was named, with what is there.
   const options = { ...base, isFresh: flags.dataDir === undefined };
   const cluster = new LocalCluster(
@@ -43,7 +41,7 @@ export async function run(context: CommandContext, file: string, flags: RunFlags
   const source = path.resolve(file);
   const starting = cluster.start();
   // Bundling goes on while the processes start; whichever fails first is told below.
-  const preparing = prepareDeploy(source, flags, env);
+  const preparing = whileWaiting(context, `bundling ${file}`, prepareDeploy(source, flags, env));
   preparing.catch(() => undefined);
   try {
     await starting;
@@ -58,11 +56,15 @@ export async function run(context: CommandContext, file: string, flags: RunFlags
     void cluster.ended.then(() => tail.close());
     const prepared = await preparing;
     if (prepared.output !== "") print.note(shownOutput(prepared.output));
-    const client = new AdminClient(localUrl(await cluster.adminReady), base.worker.token);
-    const deps: DeployDeps = { client, clock, progress: (text) => print.progress(text) };
+    const admin = await whileWaiting(context, "waiting until the controller is ready", cluster.adminReady);
+    const client = new AdminClient(localUrl(admin), base.worker.token);
+    // Its own controller is away only when the cluster ends, and then there is nothing to wait for.
+    const progress = (text: string): void => print.progress(text);
+    const deps: DeployDeps = { client, clock, progress, awayPatienceMs: 0 };
     await putApplications(deps, prepared);
     for (const { spec } of prepared.applications) await waitUntilRunning(deps, spec.name);
-    printReady(context, flags, prepared, localUrl(await cluster.httpReady));
+    const http = await whileWaiting(context, "waiting until the proxy is ready", cluster.httpReady);
+    printReady(context, flags, prepared, localUrl(http));
     interrupts.markReady();
     if (flags.inspect === true) print.note(`the inspector of the first replica is at ${formatAddress(INSPECTOR)}`);
     warnOfClash(source, (text) => print.warn(text));

@@ -2,6 +2,7 @@ import { formatAddress, localUrl } from "../address.ts";
 import { type ClusterReport, reportStart, startInBackground } from "../background-head.ts";
 import { CliError } from "../exit-code.ts";
 import { LocalCluster } from "../local-cluster.ts";
+import { whileWaiting } from "../progress.ts";
 import { type ClusterFlags, clusterOptions } from "../settings.ts";
 import { processFiles } from "../spawn-process.ts";
 import type { CommandContext, JsonFlag } from "./context.ts";
@@ -14,7 +15,8 @@ export type StartFlags = ClusterFlags & JsonFlag & { readonly detach?: boolean }
 export async function start(context: CommandContext, flags: StartFlags): Promise<void> {
   const options = clusterOptions(flags, context.env);
   if (flags.detach === true) {
-    const report = await startInBackground(clusterArguments(flags), options.dataDir);
+    const starting = startInBackground(clusterArguments(flags), options.dataDir);
+    const report = await whileWaiting(context, "waiting until it is ready", starting);
     printReport(context, flags, report);
     return;
   }
@@ -41,8 +43,10 @@ async function runUntilEnded(
   const interrupts = stopOnInterrupt(context, cluster);
   await cluster.start();
   const ready = (async () => {
-    const admin = flags.join === undefined ? await cluster.adminReady : undefined;
-    const http = await cluster.httpReady;
+    const wait = <T>(what: string, result: Promise<T>): Promise<T> =>
+      whileWaiting(context, `waiting until the ${what} is ready`, result);
+    const admin = flags.join === undefined ? await wait("controller", cluster.adminReady) : undefined;
+    const http = await wait("proxy", cluster.httpReady);
     const head =
       admin === undefined || cluster.grpc === undefined
         ? {}

@@ -16,7 +16,15 @@ export function formatStatus(cluster: ClusterStatus, print: Printer): string {
   const httpUrl = cluster.nodes.find((node) => node.httpUrl !== "")?.httpUrl;
   const sections = cluster.applications.map((application) => formatApplication(application, httpUrl, print));
   if (sections.length === 0) sections.push("no applications; deploy one with `thornback deploy app.ts`");
-  return [...sections, formatNodes(cluster)].join("\n\n");
+  const store = formatStore(cluster, print);
+  return [...(store === "" ? [] : [store]), ...sections, formatNodes(cluster)].join("\n\n");
+}
+
+/** First, because what it says may explain what is missing below. An older controller says nothing of it. */
+function formatStore(cluster: Partial<Pick<ClusterStatus, "store">>, print: Printer): string {
+  const problems = cluster.store?.problems ?? [];
+  if (problems.length === 0) return "";
+  return `${print.style("red", "store")}\n${problems.map((problem) => indent(problem, 2)).join("\n")}`;
 }
 
 function formatApplication(application: ApplicationStatusView, httpUrl: string | undefined, print: Printer): string {

@@ -30,6 +30,7 @@ export class BlobCollector {
   async collect(applications: Iterable<ApplicationRecord>): Promise<void> {
     if (this.#isCollecting) return;
     this.#isCollecting = true;
+    this.#forgetExpired();
     try {
       const needed = await this.#needed(applications);
       for (const digest of await this.#deps.blobs.list()) {
@@ -39,7 +40,7 @@ export class BlobCollector {
         this.#deps.log.debug({ digest }, "deleted a bundle's file that no kept release needs");
       }
     } catch (thrown) {
-      this.#deps.log.warn({ err: thrown }, "files of old bundles could not be deleted; the next deploy tries again");
+      this.#deps.log.warn({ err: thrown }, "files of old bundles could not be deleted; the next look tries again");
     } finally {
       this.#isCollecting = false;
     }
@@ -47,10 +48,14 @@ export class BlobCollector {
 
   #isNeededForNow(digest: Digest): boolean {
     const until = this.#neededUntil.get(digest);
-    if (until === undefined) return false;
-    if (until > this.#deps.clock.now()) return true;
-    this.#neededUntil.delete(digest);
-    return false;
+    return until !== undefined && until > this.#deps.clock.now();
+  }
+
+  /** Those that never came too: whoever asks about files must not fill the memory. */
+  #forgetExpired(): void {
+    for (const digest of this.#neededUntil.keys()) {
+      if (!this.#isNeededForNow(digest)) this.#neededUntil.delete(digest);
+    }
   }
 
   async #needed(applications: Iterable<ApplicationRecord>): Promise<ReadonlySet<Digest>> {

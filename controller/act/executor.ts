@@ -1,3 +1,4 @@
+import type { NodeId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import { type Action, isStored, type StoredAction, subjectOf } from "../decide/action.ts";
 import { applicationAfter } from "../decide/apply-action.ts";
@@ -31,16 +32,18 @@ export class Executor {
     this.#deps = deps;
   }
 
-  /** Performs the actions; calls back with what happened as soon as it has. */
+  /** Performs the actions; calls back with what happened as soon as it has. Resolves with how many took effect. */
   async perform(
     actions: readonly Action[],
     state: ClusterState,
     onEvent: (event: ClusterEvent) => void,
-  ): Promise<void> {
+  ): Promise<number> {
+    let done = 0;
     for (const action of actions) {
       try {
         const isDone = isStored(action) ? await this.#store(action, onEvent) : this.#perform(action, onEvent);
         if (!isDone) continue;
+        done++;
         this.#deps.decisions.add(action, state, this.#deps.current());
         this.#tell(action);
       } catch (thrown) {
@@ -48,18 +51,28 @@ export class Executor {
         this.#deps.log.error(fields, "an action failed; it is decided again");
       }
     }
+    return done;
   }
 
   #perform(action: Action, onEvent: (event: ClusterEvent) => void): boolean {
     if (action.kind === "markNode" && action.state === "lost") {
       // Its worker must register again before it counts, so a stream that is still open is of no use.
       this.#deps.streams.close(action.node, "the node was silent for too long; register again");
-      this.#deps.desired.deleteNode(action.node).catch((err: unknown) => {
-        this.#deps.log.warn({ err, node: action.node }, "a lost node could not be taken out of the store");
-      });
+      this.#forgetNode(action.node);
+    }
+    if (action.kind === "recover") {
+      // Whoever did not come back is not waited for at the next start; it is stored again when it registers.
+      const { expectedNodes, nodes } = this.#deps.current();
+      for (const node of expectedNodes) if (!nodes.has(node)) this.#forgetNode(node);
     }
     onEvent({ kind: "acted", action });
     return true;
+  }
+
+  #forgetNode(node: NodeId): void {
+    this.#deps.desired.deleteNode(node).catch((err: unknown) => {
+      this.#deps.log.warn({ err, node }, "a lost node could not be taken out of the store");
+    });
   }
 
   /**

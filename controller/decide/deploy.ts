@@ -1,6 +1,7 @@
 import type { ApplicationName } from "../../core/ids.ts";
 import { VERSIONS_KEPT } from "../../core/limits.ts";
-import type { ApplicationSpec, DeploymentOptionsSpec, DeploymentSpec } from "../../core/spec.ts";
+import type { ApplicationSpec, DeploymentSpec } from "../../core/spec.ts";
+import { stableJson } from "../../core/version.ts";
 import { type ApplicationRecord, effectiveRelease, type Release } from "./cluster.ts";
 
 /** What a deploy changes, by deployment name. */
@@ -36,13 +37,13 @@ export function deploy(before: ApplicationRecord | undefined, input: DeployInput
   return { plan, record: withRelease(before, input) };
 }
 
-/** The route prefix belongs to another application, which is named. */
+/** The route prefix belongs to another application, which is named. One that is being deleted answers no more. */
 export function routeOwner(
   applications: Iterable<ApplicationRecord>,
   spec: Pick<ApplicationSpec, "name" | "routePrefix">,
 ): ApplicationName | undefined {
   for (const application of applications) {
-    if (application.name === spec.name) continue;
+    if (application.name === spec.name || application.isDeleting) continue;
     const inUse = application.releases.filter(
       ({ generation }) => generation === application.target || generation === application.stable,
     );
@@ -75,7 +76,8 @@ function planOf(before: ApplicationSpec | undefined, after: ApplicationSpec): De
     return was === undefined ? [] : [{ spec, was }];
   });
   const sameVersion = inBoth.filter(({ spec, was }) => spec.version === was.version);
-  const isSameOptions = ({ spec, was }: (typeof inBoth)[number]): boolean => text(spec.options) === text(was.options);
+  const isSameOptions = ({ spec, was }: (typeof inBoth)[number]): boolean =>
+    stableJson(spec.options) === stableJson(was.options);
   return {
     changed: inBoth.filter(({ spec, was }) => spec.version !== was.version).map(({ spec }) => spec.name),
     reconfigured: sameVersion.filter((one) => !isSameOptions(one)).map(({ spec }) => spec.name),
@@ -91,13 +93,7 @@ function planOf(before: ApplicationSpec | undefined, after: ApplicationSpec): De
  */
 function isSame(release: Release, { spec, secrets }: DeployInput): boolean {
   const what = (one: ApplicationSpec): unknown => ({ ...one, bundle: "" });
-  return text(what(release.spec)) === text(what(spec)) && text(release.secrets) === text(secrets);
-}
-
-/** JSON with sorted keys: two equal values have one text, whichever way they came here. */
-function text(value: DeploymentOptionsSpec | unknown): string {
-  return JSON.stringify(value, (_, member: unknown) => {
-    if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
-    return Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
+  return (
+    stableJson(what(release.spec)) === stableJson(what(spec)) && stableJson(release.secrets) === stableJson(secrets)
+  );
 }

@@ -1,4 +1,4 @@
-import type { ApplicationName, DeploymentId, ReplicaId } from "../../core/ids.ts";
+import type { ApplicationName, DeploymentId, ReplicaId, Version } from "../../core/ids.ts";
 import { splitDeploymentId } from "../../core/ids.ts";
 import { type Random, randomSuffix } from "../../core/random.ts";
 import type { Action } from "./action.ts";
@@ -115,7 +115,7 @@ function giveUp(plan: Plan, name: ApplicationName): void {
   );
   for (const { deployment, version } of target(application, replicasOfApplication(plan.state, name))) {
     if (version === undefined || servedBefore.get(deployment) === version) continue;
-    const cause = givenUpReason(views(plan, deployment), version);
+    const cause = givenUpReason(views(plan, deployment, version), version);
     if (cause === undefined) continue;
     const { target: generation } = application;
     plan.add({ kind: "giveUp", application: name, generation, deployment, reason: "startsFailed", cause });
@@ -143,7 +143,7 @@ function rollDeployment(plan: Plan, wanted: Wanted): void {
       version,
       target: wanted.target,
       isHeld: wanted.reason === "callersRemain",
-      replicas: views(plan, deployment),
+      replicas: views(plan, deployment, version),
       wouldFitWithout: (pending, other) => wouldFitWithout(plan.state, pending, other),
     },
     plan.now,
@@ -171,9 +171,23 @@ function newId(plan: Plan, deployment: DeploymentId): ReplicaId {
   }
 }
 
-function views(plan: Plan, deployment: DeploymentId): readonly RolloutReplica[] {
+function views(plan: Plan, deployment: DeploymentId, wanted: Version | undefined): readonly RolloutReplica[] {
   const { state, now } = plan;
-  return replicasOf(state, deployment).map((replica) => ({
+  return replicasOf(state, deployment).map((replica) => {
+    const isUnknown = releaseWith(state, deployment, replica.version) === undefined;
+    // What a kept release describes and another has replaced is surely not wanted, so no report is to be waited for.
+    const isSurelyOutdated = !isUnknown && replica.version !== wanted;
+    return { ...view(state, replica, now), isUnknown, isHeld: isHeld(state, replica, now) && !isSurelyOutdated };
+  });
+}
+
+/** The controller has just started: what is not wanted now may be, once every worker has reported. */
+function isHeld(state: ClusterState, replica: ReplicaRecord, now: number): boolean {
+  return replica.isAdopted && now < state.graceUntil;
+}
+
+function view(state: ClusterState, replica: ReplicaRecord, now: number): Omit<RolloutReplica, "isHeld" | "isUnknown"> {
+  return {
     id: replica.id,
     version: replica.version,
     node: replica.node,
@@ -184,10 +198,8 @@ function views(plan: Plan, deployment: DeploymentId): readonly RolloutReplica[] 
     failedStarts: replica.report?.failedStarts ?? 0,
     reason: replica.report?.reason ?? "",
     isUnlisted: isSettled(state, replica.unlisted, now),
-    isHeld: replica.isAdopted && now < state.graceUntil,
-    isUnknown: releaseWith(state, deployment, replica.version) === undefined,
     createdAt: replica.createdAt,
-  }));
+  };
 }
 
 function wouldFitWithout(state: ClusterState, pending: ReplicaId, other: ReplicaId): boolean {
@@ -219,7 +231,7 @@ function dropUnknown(plan: Plan): void {
   const { state, now } = plan;
   for (const replica of state.replicas.values()) {
     if (state.applications.has(splitDeploymentId(replica.deployment).application)) continue;
-    if (replica.isAdopted && now < state.graceUntil) continue;
+    if (isHeld(state, replica, now)) continue;
     if (replica.desired === "run") {
       plan.add({ kind: isReady(replica) ? "leave" : "stop", replica: replica.id, reason: "unknown" });
     } else if (replica.desired === "leave" && isSettled(state, replica.unlisted, now)) {

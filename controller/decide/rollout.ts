@@ -9,7 +9,10 @@ import type { CreateReason, RemoveReason } from "./action.ts";
  * router knows are stopped at once.
  */
 
-/** A pending replica of a new version waits this long for room beside the old before the old makes room. */
+/**
+ * New replicas wait this long for room beside the old before the old make room: once for a whole rollout, because where
+ * the first found none the second will not either, and ten replicas on full nodes would wait 100 s.
+ */
 export const MAKE_ROOM_AFTER_MS = 10_000;
 
 /** What the rollout must know of one replica. */
@@ -28,7 +31,7 @@ export type RolloutReplica = {
   readonly reason: string;
   /** Leaving, and every router knows. */
   readonly isUnlisted: boolean;
-  /** It may not be stopped yet: the controller has just started. */
+  /** It may not be stopped yet: the controller has just started, and it may be wanted after all. */
   readonly isHeld: boolean;
   /** No release says how to run it, so it cannot be told to drain. */
   readonly isUnknown: boolean;
@@ -178,8 +181,9 @@ function makeRoom(
     input.replicas.some(({ desired }) => desired !== "run") ||
     wanted.some(({ isServing, node }) => node !== undefined && !isServing);
   if (isOneOnItsWay) return [];
-  const pending = wanted.find(({ node, createdAt }) => node === undefined && now >= createdAt + MAKE_ROOM_AFTER_MS);
-  if (pending === undefined) return [];
+  const beganAt = Math.min(...wanted.map(({ createdAt }) => createdAt));
+  const pending = wanted.find(({ node }) => node === undefined);
+  if (pending === undefined || now < beganAt + MAKE_ROOM_AFTER_MS) return [];
   const other = byUse(outdated).find(({ id, isHeld }) => !isHeld && input.wouldFitWithout(pending.id, id));
   return other === undefined ? [] : removal(other, "makesRoom");
 }

@@ -89,7 +89,8 @@ function requestOf(request: IncomingMessage): AdminRequest {
   if (request.rawHeaders.length / 2 > MOST_HEADERS) {
     throw new HttpRequestError("headers_too_large", `a request has at most ${MOST_HEADERS} headers`);
   }
-  const url = new URL(request.url ?? "/", "http://admin");
+  const url = URL.parse(request.url ?? "/", "http://admin");
+  if (url === null) throw new InvalidRequestError("the request's URL is none; see /api/v1/openapi.json");
   const headers: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(request.headers))
     headers[name] = Array.isArray(value) ? value.join(", ") : value;

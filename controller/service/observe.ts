@@ -20,8 +20,9 @@ export type ObserveDeps = {
 };
 
 /** `GET status` */
-export function getStatus({ controller, self }: ObserveDeps): AdminResponse {
-  return jsonResponse(200, clusterStatus(controller.snapshot(), self));
+export async function getStatus({ controller, self }: ObserveDeps): Promise<AdminResponse> {
+  const storeProblems = await controller.storeProblems();
+  return jsonResponse(200, clusterStatus(controller.snapshot(), { self, storeProblems }));
 }
 
 /** `GET nodes` */

@@ -23,13 +23,17 @@ import {
 import { deploymentStatus } from "../decide/deployment-status.ts";
 
 /** The whole cluster, as `GET status` answers it. */
-export function clusterStatus(state: ClusterState, self: string): ClusterStatus {
+export function clusterStatus(
+  state: ClusterState,
+  { self, storeProblems }: { readonly self: string; readonly storeProblems: readonly string[] },
+): ClusterStatus {
   return {
     applications: [...state.applications.values()]
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map((application) => applicationView(state, application)),
     nodes: nodeViews(state),
     controller: { self, epoch: state.epoch, leader: self },
+    store: { problems: storeProblems },
   };
 }
 

@@ -20,6 +20,8 @@ export type DesiredStateContents = {
   readonly applications: readonly ApplicationRecord[];
   /** Nodes that were not lost when the controller before last looked. */
   readonly nodes: readonly NodeId[];
+  /** What could not be read and was left as it is, in words. */
+  readonly unreadable: readonly string[];
 };
 
 /** Desired state in a store. */
@@ -27,15 +29,21 @@ export class DesiredState {
   readonly #log: Logger;
   readonly #store: Store;
   readonly #revisions = new Map<ApplicationName, number>();
+  /** Nodes that the store has, or will have once what is being written is. */
+  readonly #nodes = new Set<NodeId>();
+  readonly #unreadable: string[] = [];
 
   constructor(deps: { readonly log: Logger; readonly store: Store }) {
     this.#log = deps.log;
     this.#store = deps.store;
   }
 
-  /** Reads everything, and takes the next epoch. */
-  async load(): Promise<DesiredStateContents> {
-    const epoch = await this.#nextEpoch();
+  /**
+   * Reads everything, and takes the next epoch: `firstEpoch` where the store has none. It should be higher than what a
+   * lost store may have counted to, because workers that remember a higher one obey nobody below it.
+   */
+  async load(firstEpoch = 1): Promise<DesiredStateContents> {
+    const epoch = await this.#nextEpoch(firstEpoch);
     const applications: ApplicationRecord[] = [];
     for (const { key, value, revision } of await this.#store.list(APPLICATION)) {
       const application = this.#parsed<ApplicationRecord>(key, value);
@@ -43,8 +51,8 @@ export class DesiredState {
       applications.push(application);
       this.#revisions.set(application.name, revision);
     }
-    const nodes = (await this.#store.list(NODE)).map(({ key }) => key.slice(NODE.length) as NodeId);
-    return { epoch, applications, nodes };
+    for (const { key } of await this.#store.list(NODE)) this.#nodes.add(key.slice(NODE.length) as NodeId);
+    return { epoch, applications, nodes: [...this.#nodes], unreadable: this.#unreadable };
   }
 
   /** Stores an application. Rejects with VersionConflictError when somebody else did since this process last saw it. */
@@ -62,18 +70,25 @@ export class DesiredState {
 
   /** Remembers that a node exists, so that a later controller waits for it. */
   async putNode(node: NodeId): Promise<void> {
-    if ((await this.#store.get(NODE + node)) !== undefined) return;
-    await this.#store.put(NODE + node, JSON.stringify({ schema: SCHEMA, value: { node } }));
+    if (this.#nodes.has(node)) return;
+    this.#nodes.add(node);
+    try {
+      await this.#store.put(NODE + node, JSON.stringify({ schema: SCHEMA, value: { node } }));
+    } catch (thrown) {
+      this.#nodes.delete(node);
+      throw thrown;
+    }
   }
 
   /** Forgets a node. */
   async deleteNode(node: NodeId): Promise<void> {
+    this.#nodes.delete(node);
     await this.#store.delete(NODE + node);
   }
 
-  async #nextEpoch(): Promise<number> {
+  async #nextEpoch(firstEpoch: number): Promise<number> {
     const stored = await this.#store.get("epoch");
-    const last = stored === undefined ? 0 : (this.#parsed<number>("epoch", stored.value) ?? 0);
+    const last = stored === undefined ? firstEpoch - 1 : (this.#parsed<number>("epoch", stored.value) ?? 0);
     if (stored !== undefined && last === 0) {
       throw new VersionConflictError(
         "the store's epoch cannot be read; it was written by a later version of thornback",
@@ -87,13 +102,15 @@ export class DesiredState {
     try {
       const { schema, value } = JSON.parse(text) as { schema: number; value: T };
       if (schema === SCHEMA) return value;
-      this.#log.error(
-        { reason: "StoreCorrupt", key, schema },
-        `${key} is of schema ${schema}, which this version does not read`,
-      );
+      this.#refuse({ key, schema }, `${key} is of schema ${schema}, which this version does not read`);
     } catch (thrown) {
-      this.#log.error({ reason: "StoreCorrupt", key, err: thrown }, `${key} is not JSON; it is left as it is`);
+      this.#refuse({ key, err: thrown }, `${key} is not JSON`);
     }
     return undefined;
+  }
+
+  #refuse(fields: Readonly<Record<string, unknown>>, what: string): void {
+    this.#log.error({ reason: "StoreCorrupt", ...fields }, `${what}; it is left as it is`);
+    this.#unreadable.push(`StoreCorrupt: ${what}; it is left as it is`);
   }
 }

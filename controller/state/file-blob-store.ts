@@ -6,6 +6,7 @@ import { InvalidRequestError, NotFoundError, PayloadTooLargeError } from "../../
 import type { Digest } from "../../core/ids.ts";
 import { MOST_BLOB_BYTES } from "../../core/limits.ts";
 import type { BlobStore } from "./blob-store.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /** Begins the names of files that are being written; whatever is left of them after a crash is removed at start. */
 const PARTIAL = ".partial-";
@@ -53,6 +54,8 @@ export class FileBlobStore implements BlobStore {
         throw new InvalidRequestError(`the bytes sent as blob ${digest} have the digest ${written}; upload them again`);
       }
       await rename(partial, path);
+      // A release that needs it may be stored next, and must not outlive it.
+      await syncFolder(this.#dir);
     } finally {
       await rm(partial, { force: true });
     }

@@ -9,8 +9,9 @@ import { StoreLog } from "./store-log.ts";
 
 /**
  * The store of one machine: all of it in memory, every write in a log on disk before it is acknowledged. Writes that
- * come while the disk is busy go out together, with one fsync. One process at a time, by a lock file. After a write to
- * the disk failed nothing more is written, because what the file holds is then unknown; a restart reads what is there.
+ * come while the disk is busy go out together, with one fsync. One process at a time, by a lock file. A write that
+ * the disk refuses is rejected and leaves nothing behind; the next one tries again, so a full disk that was given room
+ * needs no restart.
  */
 
 /** What a file store needs. */
@@ -38,7 +39,8 @@ export class FileStore implements Store {
   readonly #index = new StoreIndex();
   #waiting: Write[] = [];
   #writing: Promise<void> | undefined;
-  #broken: Error | undefined;
+  /** Why the last write failed. */
+  #failure: string | undefined;
   #isClosed = false;
 
   constructor(deps: FileStoreDeps, opened: { lock: FileLock } & Awaited<ReturnType<typeof StoreLog.open>>) {
@@ -76,7 +78,7 @@ export class FileStore implements Store {
   }
 
   async info(): Promise<StoreInfo> {
-    return { kind: "file", revision: this.#index.revision, quarantined: this.#quarantined };
+    return { kind: "file", revision: this.#index.revision, quarantined: this.#quarantined, failure: this.#failure };
   }
 
   /** Finishes what is being written and frees the lock. */
@@ -119,7 +121,6 @@ export class FileStore implements Store {
     const keys = new Set<string>();
     for (let write = this.#waiting[0]; write !== undefined; write = this.#waiting[0]) {
       try {
-        if (this.#broken !== undefined) throw this.#broken;
         const change = write.change();
         if (change !== undefined && keys.has(change.key)) return group;
         if (change === undefined) write.resolve(this.#index.revision);
@@ -140,11 +141,14 @@ export class FileStore implements Store {
     try {
       await this.#file.append(group.map(({ change }) => change));
     } catch (thrown) {
-      const message = `the store in ${this.#deps.dir} cannot be written; free space or repair the disk, then restart`;
-      this.#broken = new Error(message, { cause: thrown });
-      for (const { write } of group) write.reject(this.#broken);
+      const cause = thrown instanceof Error ? thrown.message : String(thrown);
+      const next = "free space or repair the disk, then try again";
+      this.#failure = `the store in ${this.#deps.dir} cannot be written (${cause}); ${next}`;
+      const error = new Error(this.#failure, { cause: thrown });
+      for (const { write } of group) write.reject(error);
       return;
     }
+    this.#failure = undefined;
     for (const { write, change } of group) {
       this.#index.write(change);
       write.resolve(change.revision);

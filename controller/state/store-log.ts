@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Logger } from "../../core/log.ts";
 import type { StoreChange, StoreEntry } from "./store.ts";
 import { recordFromLine, recordToLine } from "./store-record.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /**
  * The files of a store: `log`, to which every write is appended and fsynced, and `snapshot`, into which the log is
@@ -28,7 +29,10 @@ export type StoreLogContents = {
 export class StoreLog {
   readonly #dir: string;
   readonly #file: FileHandle;
+  /** Length of what is certainly on the disk. */
   #bytes: number;
+  /** A write failed, and what it left behind the sound part has not been cut off yet. */
+  #isTorn = false;
 
   private constructor(dir: string, file: FileHandle, bytes: number) {
     this.#dir = dir;
@@ -53,13 +57,32 @@ export class StoreLog {
     return this.#bytes;
   }
 
-  /** Appends writes; they survive a crash once this resolves. */
+  /**
+   * Appends writes; they survive a crash once this resolves. When it rejects none of them counts, and what the disk took
+   * of them is cut off before anything else is written.
+   */
   async append(changes: readonly StoreChange[]): Promise<void> {
     const text = changes.map(recordToLine).join("");
-    const { bytesWritten } = await this.#file.write(text);
-    if (bytesWritten !== Buffer.byteLength(text)) throw new Error("the disk took only part of a write");
+    if (this.#isTorn) await this.#cut();
+    this.#isTorn = true;
+    try {
+      const { bytesWritten } = await this.#file.write(text);
+      if (bytesWritten !== Buffer.byteLength(text)) throw new Error("the disk took only part of a write");
+      await this.#file.datasync();
+      this.#bytes += bytesWritten;
+      this.#isTorn = false;
+    } catch (thrown) {
+      // At once if the disk lets us, so that a crash does not find it; else before the next write, which then tells.
+      await this.#cut().catch(() => undefined);
+      throw thrown;
+    }
+  }
+
+  /** Back to what was acknowledged last. It needs no room on the disk. */
+  async #cut(): Promise<void> {
+    await this.#file.truncate(this.#bytes);
     await this.#file.datasync();
-    this.#bytes += bytesWritten;
+    this.#isTorn = false;
   }
 
   /** Writes a snapshot of everything there is, and begins the log anew. */
@@ -78,8 +101,8 @@ export class StoreLog {
     await rename(temporary, join(this.#dir, "snapshot"));
     await syncFolder(this.#dir);
     await this.#file.truncate(0);
-    await this.#file.datasync();
     this.#bytes = 0;
+    await this.#file.datasync();
   }
 
   close(): Promise<void> {
@@ -122,20 +145,12 @@ async function read(reading: Reading, name: "snapshot" | "log"): Promise<number>
 
 async function quarantine(reading: Reading, name: string, at: { offset: number; line: string }): Promise<void> {
   const place = join(reading.dir, "quarantine");
-  await appendFile(place, `${at.line}\n`, { mode: MODE });
+  // The record stays in the log until that is folded, and is met again at every start until then.
+  const kept = await readFile(place, "utf8").catch(ignoreMissing);
+  if (kept?.includes(`${at.line}\n`) !== true) await appendFile(place, `${at.line}\n`, { mode: MODE });
   const what = `StoreCorrupt: a record of ${join(reading.dir, name)} at byte ${at.offset} is damaged; it is kept in ${place}`;
   reading.quarantined.push(what);
   reading.log.error({ reason: "StoreCorrupt", offset: at.offset, dir: reading.dir }, what);
-}
-
-/** Makes a rename or a new file in a folder survive a power failure. */
-async function syncFolder(dir: string): Promise<void> {
-  const folder = await open(dir, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 function ignoreMissing(thrown: unknown): undefined {

@@ -17,6 +17,8 @@ export type StoreInfo = {
   readonly revision: number;
   /** What could not be read and was put aside, in words. */
   readonly quarantined: readonly string[];
+  /** Why the last write failed, and what to do; undefined when it did not. */
+  readonly failure: string | undefined;
 };
 
 /**

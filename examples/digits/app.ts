@@ -12,7 +12,7 @@ class Digits {
 
   // Callers that come while the model runs are answered together by its next run.
   readonly #classify = batch({ maxBatchSize: 64 }, async (images: number[][]) => {
-    const scores = (await this.#model.predict(images)) as Float32Array[];
+    const scores = await this.#model.predict(images);
     return scores.map((row) => row.indexOf(Math.max(...row)));
   });
 

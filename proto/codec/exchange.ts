@@ -11,6 +11,7 @@ import {
   NotFoundError,
   NotSupportedError,
   PayloadTooLargeError,
+  PermissionDeniedError,
   QueueFullError,
   ReplicaLostError,
   ReplicaRefusedError,
@@ -149,6 +150,9 @@ export function errorFromWire(head: string, body: Uint8Array): { error: ServeErr
       details !== null
     ) {
       const error = errorOfCode(code as ErrorCode, message, { details: details as ErrorDetails });
+      const remoteStack = error.details.remote?.stack;
+      // The stack of this side ends in our own reading of the socket; the one that tells something was sent along.
+      if (typeof remoteStack === "string") error.stack = `${error.name}: ${remoteStack}`;
       return { error, ongoing: Number.isInteger(ongoing) ? ongoing : 0 };
     }
   } catch (cause) {
@@ -226,6 +230,8 @@ function errorOfCode(code: ErrorCode, message: string, options: ServeErrorOption
       return new InvalidSpecError(message, options);
     case "unauthenticated":
       return new UnauthenticatedError(message, options);
+    case "permission_denied":
+      return new PermissionDeniedError(message, options);
     case "route_not_found":
     case "deployment_not_found":
       return new NotFoundError(code, message, options);
@@ -263,7 +269,7 @@ function errorOfCode(code: ErrorCode, message: string, options: ServeErrorOption
     case "deadline_exceeded":
       return new DeadlineExceededError(message, options);
     default:
-      // permission_denied and rate_limited have no class of their own yet.
+      // rate_limited has no class of its own: nothing here limits rates.
       return new ServeError(code, message, options);
   }
 }

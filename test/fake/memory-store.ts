@@ -31,6 +31,6 @@ export class MemoryStore implements Store {
   }
 
   async info(): Promise<StoreInfo> {
-    return { kind: "memory", revision: this.#index.revision, quarantined: [] };
+    return { kind: "memory", revision: this.#index.revision, quarantined: [], failure: undefined };
   }
 }

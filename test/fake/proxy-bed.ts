@@ -40,6 +40,7 @@ export async function proxyBed(
     readonly routes?: readonly Partial<RouteEntry>[];
     readonly deployment?: Partial<DeploymentEntry>;
     readonly hasTable?: boolean;
+    readonly mostHeldBytes?: number;
   } = {},
 ): Promise<ProxyBed> {
   const log = new RecordingLog();
@@ -54,7 +55,7 @@ export async function proxyBed(
   });
   const routers = new Routers(seams, "proxy");
   const proxy = new Proxy({ ...seams, routers, nodeMetrics: () => Promise.resolve("metrics\n") });
-  const front = createNodeFront(proxy, log);
+  const front = createNodeFront(proxy, log, more.mostHeldBytes);
   const address = await front.listen({ host: "127.0.0.1", port: 0 });
   if (more.hasTable !== false) {
     const routes = (more.routes ?? [{ prefix: "/" }]).map((route) => routeEntry(route.prefix ?? "/", route));

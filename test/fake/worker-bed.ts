@@ -48,12 +48,13 @@ export class WorkerBed {
   /** As after kill -9 of the daemon: another one on the same files and processes. Resolves once it is connected. */
   async restartWorker(
     redial: (process: FakeProcess) => void = (process) => void process.dial(this.worker),
+    sayState: (replica: FakeProcess) => void = (replica) => replica.sayReady(),
   ): Promise<void> {
     this.worker.close();
     this.worker = this.#create();
     const started = this.worker.start();
     for (const process of this.spawner.processes) if (process.isAlive) redial(process);
-    for (const process of this.spawner.processes) if (process.isAlive && this.#isReplica(process)) process.sayReady();
+    for (const process of this.spawner.processes) if (process.isAlive && this.#isReplica(process)) sayState(process);
     for (const process of this.spawner.alive("proxy")) {
       process.say({ kind: "proxy", address: { host: "127.0.0.1", port: 8_000 }, reason: "" });
     }

@@ -44,6 +44,13 @@ test("with CI set, a deploy that finds no head ends with 69 and starts nothing",
   assert.deepEqual(processesOf(project.dir), []);
 });
 
+test("a plan that finds no head ends with 69 and starts nothing", async () => {
+  const { code, err } = await serve(["deploy", "app.ts", "--plan", "--admin-port", "1"], { cwd: project.dir });
+  assert.equal(code, EXIT.unavailable);
+  assert.match(err, /nothing to compare with/);
+  assert.deepEqual(processesOf(project.dir), []);
+});
+
 test("a public admin port without a token ends with 78 before anything is started", async () => {
   const { code, err } = await serve(["start", "--admin-host", "0.0.0.0", ...FREE_PORTS], { cwd: project.dir });
   assert.equal(code, EXIT.refused);

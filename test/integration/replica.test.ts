@@ -185,7 +185,7 @@ for (const [what, source, reason, isPermanent, options] of broken) {
     const report = await replica.reported("failed");
     assert.match(report.reason, reason);
     assert.equal(report.isPermanent, isPermanent);
-    assert.equal((await replica.ended()).code, 1);
+    assert.deepEqual(await replica.ended(), { code: 1, signal: null });
   });
 }
 
@@ -208,7 +208,7 @@ test("health checks that keep failing end the process with the cause", async () 
   await replica.reported("ready");
   const failed = await replica.reported("failed");
   assert.match(failed.reason, /3 health checks in a row failed, the last one: Error: no GPU left/);
-  assert.equal((await replica.ended()).code, 1);
+  assert.deepEqual(await replica.ended(), { code: 1, signal: null });
 });
 
 test("a changed userConfig reaches the running replica, and tables are acknowledged", async () => {

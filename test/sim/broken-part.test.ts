@@ -71,7 +71,7 @@ class StaleRouters extends Routers {
 }
 
 test("a router that goes back to an older table is found", () =>
-  assertFound("table-version", /back to 1\.\d+/, { createRouters: (deps) => new CarelessRouters(deps) }));
+  assertFound("table-version", /back to \d+\.\d+/, { createRouters: (deps) => new CarelessRouters(deps) }));
 
 /** Takes whatever table comes last, without a look at its epoch or version. */
 class CarelessRouters extends Routers {

@@ -16,7 +16,7 @@ class Classifier {
 
   classify = batch({ maxBatchSize: 64 }, async (images: Float32Array[]): Promise<number[]> => {
     const rows = await this.#model.predict(images);
-    return rows.map((row) => row.indexOf(Math.max(...Array.from(row, Number)) as never));
+    return rows.map((row) => row.indexOf(Math.max(...row)));
   });
 
   maybe = batch({ maxBatchSize: 4 }, async (values: number[]) =>
@@ -197,4 +197,9 @@ export async function useClient(): Promise<void> {
   await client<typeof site>("http://127.0.0.1:8000/site").predict({});
   const response: Response = await client<typeof site>("http://127.0.0.1:8000/site").fetch("/page");
   void response;
+}
+
+assertType<Equal<Awaited<ReturnType<typeof labels>>, BigInt64Array[]>>();
+function labels(model: OnnxModel) {
+  return model.predict<BigInt64Array>([[1, 2, 3]]);
 }

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { pino } from "pino";
 import { systemClock, systemDefer } from "../../core/clock.ts";
 import { setDefaultSetting } from "../../core/construction.ts";
+import { MOST_UNWRITTEN_LOG_BYTES } from "../../core/limits.ts";
 import type { Counter } from "../../core/metric.ts";
 import { createMetrics } from "../../core/metric-registry.ts";
 import { systemRandom } from "../../core/random.ts";
@@ -26,13 +27,16 @@ import { catchUserExit, ExitCalled } from "./user-exit.ts";
 /** A last report still leaves before the process ends. */
 const LAST_WORDS_MS = 50;
 /** A thread that does not close by then is computing something that nobody waits for. */
-const MOST_ENDING_MS = 1_000;
+const MOST_ENDING_MS = 2_000;
 /** How long SIGTERM lets requests finish: SIGKILL follows after KILL_AFTER_MS. */
 const SIGTERM_DRAIN_MS = 3_000;
 
 const run = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as RunFile;
 // Written at once: what a replica says last, before it is killed or crashes, is what one wants to read.
-const log = pino({ level: run.logLevel, base: { process: run.id } }, pino.destination({ fd: 1, sync: true }));
+const destination = pino.destination({ fd: 1, sync: true, maxLength: MOST_UNWRITTEN_LOG_BYTES });
+// A disk that is full must fail nothing but the log itself; what could not be written is written with the next line.
+destination.on("error", () => undefined);
+const log = pino({ level: run.logLevel, base: { process: run.id } }, destination);
 const clock = systemClock;
 const random = systemRandom;
 const metrics = createMetrics();

@@ -102,11 +102,6 @@ export class ReplicaProcess {
     }
   }
 
-  /** Whether it is not yet, or never became, ready. */
-  get isStarting(): boolean {
-    return this.#running === undefined;
-  }
-
   /** Folder of the user's code; empty while blank. */
   get bundleDir(): string {
     return this.#order?.bundleDir ?? "";

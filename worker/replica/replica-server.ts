@@ -10,7 +10,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Cancellation } from "../../core/cancellation.ts";
 import type { Clock, Defer, Timer } from "../../core/clock.ts";
-import { CancelledError, HandlerError, ServeError } from "../../core/error.ts";
+import { CancelledError, HandlerError, PermissionDeniedError, ServeError } from "../../core/error.ts";
 import type { ReplicaId } from "../../core/ids.ts";
 import { MOST_FRAME_BODY_BYTES, MOST_FRAME_HEAD_BYTES, REPLICA_CONNECT_TIMEOUT_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
@@ -140,7 +140,7 @@ class RouterLink implements FrameListener {
     if (hello === undefined || hello.replicaId !== replicaId || !isSameSecret(hello.callSecret, callSecret)) {
       // Not who it asked for is the normal case: another process got the port of one that crashed.
       log.debug({ replica: replicaId, reason: "wrong hello" }, "a connection was refused");
-      this.#sendError(0, new ServeError("permission_denied", "this is another replica, or the secret is wrong"));
+      this.#sendError(0, new PermissionDeniedError("this is another replica, or the secret is wrong"));
       this.connection.close("wrong hello");
       return;
     }

@@ -15,7 +15,9 @@ import { requestScope } from "./request.ts";
  *
  * A request ends exactly once: with the actor's answer, or with its cancellation (the client went away, the deadline
  * passed, the drain took too long), whichever is first. Its slot is free from that moment, because that is when its
- * router counts it as ended too; user code that ignores its cancellation goes on without a caller.
+ * router counts it as ended too; user code that ignores its cancellation goes on without a caller and without a slot.
+ * Keeping the slot would let code that never returns take the replica out of service one request at a time, unseen; what
+ * such code does to a replica is for its `healthCheck` to tell.
  */
 
 /** What a replica is made of. */

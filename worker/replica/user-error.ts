@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { ModelLoadError } from "../../session/session.ts";
 import { HandlerError, ServeError, type ErrorDetails } from "../../core/error.ts";
 import { describeLocation, userFrame } from "../../core/user-frame.ts";
@@ -13,8 +14,10 @@ export function locationOf(error: unknown, applicationDir: string): string {
 
 /** Says what failed in one line: class, message and place; ours without the class, which says nothing to a user. */
 export function describeError(error: unknown, applicationDir: string): string {
-  if (!(error instanceof Error))
-    return `${String(error)} was thrown, which is no Error`.slice(0, MOST_MESSAGE_CHARACTERS);
+  if (!(error instanceof Error)) {
+    const text = typeof error === "string" ? error : inspect(error, { depth: 1 });
+    return `${text.slice(0, MOST_MESSAGE_CHARACTERS)} was thrown, which is no Error`;
+  }
   const head = error instanceof ServeError ? error.message : `${nameOf(error)}: ${error.message}`;
   const cause =
     error.cause instanceof Error && !head.includes(error.cause.message) ? `, caused by ${error.cause.message}` : "";

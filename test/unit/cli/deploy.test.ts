@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AdminClient, DeployChanges } from "../../../cli/admin-client.ts";
+import type { AdminClient } from "../../../cli/admin-client.ts";
+import type { PutAnswer } from "../../../sdk/admin-client.ts";
 import {
   applicationUrl,
   describeChanges,
@@ -63,7 +64,10 @@ function watching(views: readonly (ApplicationStatusView | undefined)[]): { run:
     Promise.resolve(views[Math.min(at++, views.length - 1)]);
   const client = { application } as unknown as AdminClient;
   return {
-    run: waitUntilRunning({ client, clock: eagerClock(), progress: (text) => void said.push(text) }, "digits"),
+    run: waitUntilRunning(
+      { client, clock: eagerClock(), progress: (text) => void said.push(text), awayPatienceMs: 0 },
+      "digits",
+    ),
     said,
   };
 }
@@ -106,6 +110,27 @@ test("an application that vanishes, or never gets healthy, ends the wait", async
   assert.match((await failureOf(watching([view("deploying")]).run)).message, /not healthy after 15 minutes/);
 });
 
+test("a controller that is away for a moment does not end a deploy, one that stays away does", async () => {
+  const away = new CliError(EXIT.unavailable, "nothing answers");
+  const answers = [view("deploying"), away, away, view("running")];
+  const said: string[] = [];
+  const deps = (list: readonly (ApplicationStatusView | CliError)[]): Parameters<typeof waitUntilRunning>[0] => {
+    let at = 0;
+    const application = async (): Promise<ApplicationStatusView> => {
+      const answer = list[Math.min(at++, list.length - 1)];
+      if (answer === undefined || answer instanceof CliError) throw answer ?? away;
+      return answer;
+    };
+    const client = { application, address: "http://127.0.0.1:8265" } as unknown as AdminClient;
+    return { client, clock: eagerClock(), progress: (text) => void said.push(text), awayPatienceMs: 15_000 };
+  };
+  await waitUntilRunning(deps(answers), "digits");
+  assert.match(said.join("\n"), /waiting for the controller/);
+  assert.equal((await failureOf(waitUntilRunning(deps([away]), "digits"))).exitCode, EXIT.unavailable);
+  const impatient = { ...deps(answers), awayPatienceMs: 0 };
+  assert.equal((await failureOf(waitUntilRunning(impatient, "digits"))).exitCode, EXIT.unavailable);
+});
+
 test("only blobs that the controller lacks are sent, all of them before the first application", async () => {
   const calls: string[] = [];
   const client = {
@@ -115,7 +140,10 @@ test("only blobs that the controller lacks are sent, all of them before the firs
   } as unknown as AdminClient;
   const blobs = ["known", "new-1", "new-2"].map((digest) => ({ digest, body: () => new Uint8Array(1) }));
   const application = { spec: { name: "digits" }, secrets: {} } as never;
-  await putApplications({ client, clock: eagerClock(), progress() {} }, { applications: [application], blobs });
+  await putApplications(
+    { client, clock: eagerClock(), progress() {}, awayPatienceMs: 0 },
+    { applications: [application], blobs },
+  );
   assert.deepEqual(calls, ["blob new-1", "blob new-2", "application digits"]);
 });
 
@@ -129,13 +157,14 @@ test("the URL of an application is its prefix below a living node whose proxy an
       { ...node, state: "live", httpUrl: "http://10.0.0.3:8000" },
     ],
     controller: { self: "c", epoch: 1, leader: "c" },
+    store: { problems: [] },
   };
   assert.equal(applicationUrl(status, "digits"), "http://10.0.0.3:8000/digits");
   assert.equal(applicationUrl(status, "other"), undefined);
 });
 
 test("changes are told by kind, and none at all as unchanged", () => {
-  const none: DeployChanges = {
+  const none: PutAnswer = {
     application: "a",
     changed: [],
     reconfigured: [],

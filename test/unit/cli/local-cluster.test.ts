@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -169,6 +178,22 @@ test("a data directory that a living cluster uses is refused, naming its process
   await refused.stop();
   // The refused one must not have taken the living one's files away.
   assert.equal(existsSync(lifelinePath(dataDir)), true);
+});
+
+test("of several that start on one data directory at once, over what a killed one left, one wins and loses no file", async () => {
+  const stale = lifelinePath(dataDir);
+  mkdirSync(path.dirname(stale), { recursive: true });
+  writeFileSync(stale, "");
+  const rivals = [createCluster(), createCluster(), createCluster()];
+  const starts = await Promise.allSettled(rivals.map((rival) => rival.start()));
+  const winners = rivals.filter((_, i) => starts[i]?.status === "fulfilled");
+  assert.equal(winners.length, 1);
+  for (const start of starts) {
+    if (start.status === "rejected") assert.equal((start.reason as CliError).exitCode, EXIT.refused);
+  }
+  await Promise.all(rivals.map((rival) => (winners.includes(rival) ? rival.httpReady : rival.stop())));
+  assert.equal(existsSync(stale), true);
+  assert.equal(readSupervisorFile(dataDir)?.pid, process.pid);
 });
 
 test("a shutdown that a process asks for ends the cluster as a stop does", async () => {

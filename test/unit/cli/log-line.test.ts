@@ -83,3 +83,11 @@ test("a file that was cut by rotation is read from its beginning", () => {
   end();
   assert.deepEqual(said, ["after"]);
 });
+
+test("a folder that somebody deletes ends nothing: it goes on once there are files again", () => {
+  writeFileSync(path.join(folder, "replica-a.log"), line("old"));
+  const { said, end } = follow();
+  rmSync(folder, { recursive: true });
+  end();
+  assert.deepEqual(said, []);
+});

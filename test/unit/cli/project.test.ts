@@ -8,11 +8,13 @@ import { init } from "../../../cli/command/init.ts";
 import { diagnose } from "../../../cli/diagnosis.ts";
 import { CliError, EXIT } from "../../../cli/exit-code.ts";
 import { Printer, table } from "../../../cli/print.ts";
+import { whileWaiting } from "../../../cli/progress.ts";
 import { resolveSecrets, valueSources } from "../../../cli/secrets.ts";
 import { SourceWatch } from "../../../cli/source-watch.ts";
 import { systemClock } from "../../../core/clock.ts";
 import { systemRandom } from "../../../core/random.ts";
 import type { ApplicationSpec } from "../../../core/spec.ts";
+import { ManualClock } from "../../fake/manual-clock.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "thornback-project-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -122,6 +124,22 @@ test("progress is a line for every change where nobody looks, and one rewritten 
   terminal.print.line("done");
   assert.deepEqual(terminal.err, ["\ra", "\r\u001b[2K"]);
   assert.deepEqual(terminal.out, ["done\n"]);
+});
+
+test("waiting is told once it takes longer than half a second, and not before", async () => {
+  const clock = new ManualClock();
+  const said: string[] = [];
+  const print = { progress: (text: string) => void said.push(text) };
+  assert.equal(await whileWaiting({ clock, print }, "quick", Promise.resolve(1)), 1);
+  assert.equal(clock.pendingCount, 0);
+  const slow = Promise.withResolvers<number>();
+  const waiting = whileWaiting({ clock, print }, "bundling app.ts", slow.promise);
+  clock.advance(499);
+  assert.deepEqual(said, []);
+  clock.advance(1);
+  assert.deepEqual(said, ["bundling app.ts"]);
+  slow.resolve(2);
+  assert.equal(await waiting, 2);
 });
 
 test("columns are as wide as their widest cell", () => {

@@ -64,6 +64,14 @@ test("a node that joins has no controller of its own and needs no token of its o
   assert.throws(() => clusterOptions({ join: "10.0.0.1" }, {}), exitCode(EXIT.usage, /HOST:PORT/));
 });
 
+test("the replicas of a node that joins listen where --grpc-host says, which needs the token too", () => {
+  const flags = { join: "127.0.0.1:8266", grpcHost: "10.0.0.2" };
+  assert.throws(() => clusterOptions(flags, {}), exitCode(EXIT.refused, /--grpc-host 10\.0\.0\.2/));
+  const file = tokenFile("0123456789abcdef\n");
+  assert.equal(clusterOptions({ ...flags, tokenFile: file }, {}).worker.nodeHost, "10.0.0.2");
+  assert.equal(clusterOptions({ join: "127.0.0.1:8266" }, {}).worker.nodeHost, "127.0.0.1");
+});
+
 test("ports and levels that are none are usage errors that name the flag", () => {
   assert.throws(() => clusterOptions({ grpcPort: "65536" }, {}), exitCode(EXIT.usage, /--grpc-port/));
   assert.throws(() => clusterOptions({ httpPort: "-1" }, {}), exitCode(EXIT.usage, /--http-port/));
@@ -97,6 +105,8 @@ test("values of --env may hold anything, an equals sign too", () => {
 test("the admin address is the default one, a local port, or a URL with or without its scheme", () => {
   assert.equal(adminUrl({}), "http://127.0.0.1:8265");
   assert.equal(adminUrl({ adminPort: "9000" }), "http://127.0.0.1:9000");
+  assert.equal(adminUrl({ adminHost: "10.0.0.1", adminPort: "9000" }), "http://10.0.0.1:9000");
+  assert.equal(adminUrl({ adminHost: "0.0.0.0" }), "http://127.0.0.1:8265");
   assert.equal(adminUrl({ address: "head.example:8265" }), "http://head.example:8265");
   assert.equal(adminUrl({ address: "https://head.example/" }), "https://head.example");
   assert.throws(() => adminUrl({ address: "ftp://x" }), exitCode(EXIT.usage, /--address/));

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { callerLocation, describeLocation, userFrame } from "../../../core/user-frame.ts";
 
 const ROOT = new URL("../../..", import.meta.url).pathname;
@@ -40,4 +44,16 @@ test("where a function was called from can be asked for later", () => {
   }
   const location = made();
   assert.match(location(), /user-frame\.test\.ts:\d+:\d+$/);
+});
+
+test("frames of this package are skipped also where its folder's name has a space", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "with a space "));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, "core"));
+  cpSync(fileURLToPath(new URL("../../../core/user-frame.ts", import.meta.url)), join(folder, "core", "user-frame.ts"));
+  const copy = (await import(
+    pathToFileURL(join(folder, "core", "user-frame.ts")).href
+  )) as typeof import("../../../core/user-frame.ts");
+  const stack = `Error\n    at ours (${pathToFileURL(join(folder, "sdk", "x.ts")).href}:1:1)\n    at theirs (/app/app.ts:2:3)`;
+  assert.equal(copy.userFrame(stack)?.path, "/app/app.ts");
 });

@@ -240,6 +240,19 @@ test("a deployment that is deleted fails what waits, and finishes what is ongoin
   assert.deepEqual(ends, ["c deployment_not_found", "a x v1", "b x v1", "d deployment_not_found"]);
 });
 
+test("what a replica of a deleted deployment loses or refuses ends at once: there is no other to wait for", async () => {
+  const { bed, replica } = await bedOfOne();
+  const ends: string[] = [];
+  for (const id of ["a", "b"]) send(bed, id, ends, { isIdempotent: true });
+  await settle();
+  await bed.table([]);
+  replica.handler.requests[0]?.fail(new ReplicaRefusedError("replica_draining", "draining"));
+  await settle();
+  bed.network.breakAll();
+  await settle();
+  assert.deepEqual(ends, ["a deployment_not_found", "b deployment_not_found"]);
+});
+
 test("a replica whose process was restarted gets a new link under its old id", async () => {
   const { bed, replica } = await bedOfOne();
   const again = await bed.replica("r1");

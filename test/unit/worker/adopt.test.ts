@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ADOPT_WAIT_MS } from "../../../core/limits.ts";
+import { ADOPT_SILENT_MS } from "../../../core/limits.ts";
 import { assignedReplica } from "../../fake/assigned-replica.ts";
+import { replicaReport } from "../../fake/fake-spawner.ts";
 import { WorkerBed } from "../../fake/worker-bed.ts";
 
 /** A node that runs one replica, one blank and a proxy, all connected. */
@@ -58,16 +59,54 @@ test("a restarted worker does not wait once everybody has dialled", async () => 
   );
 });
 
-test("a child that does not dial in time is ended and replaced", async () => {
+test("a child that does not dial, as one whose event loop is blocked, is let be for a while and goes on when it does", async () => {
   const bed = await busyNode();
   const silent = bed.child("r1");
   await bed.restartWorker((process) => {
     if (process !== silent) process.dial(bed.worker);
   });
-  assert.ok(ADOPT_WAIT_MS < 3_000);
+  assert.equal(bed.controller.all("register").length, 2, "the others did not wait for it");
+  await bed.clock.advanceAsync(ADOPT_SILENT_MS - 4_000);
+  assert.equal(silent.wasTerminated, false);
+  silent.dial(bed.worker);
+  silent.sayReady();
+  await bed.clock.advanceAsync(ADOPT_SILENT_MS);
+  assert.equal(silent.isAlive, true);
+  assert.deepEqual(
+    bed.controller
+      .all("replicas")
+      .at(-1)
+      ?.reports.map(({ id, state }) => [id, state]),
+    [["r1", "ready"]],
+  );
+});
+
+test("a child that never dials is ended and replaced", async () => {
+  const bed = await busyNode();
+  const silent = bed.child("r1");
+  await bed.restartWorker((process) => {
+    if (process !== silent) process.dial(bed.worker);
+  });
+  await bed.clock.advanceAsync(ADOPT_SILENT_MS);
   assert.equal(silent.isAlive, false);
   await bed.clock.advanceAsync(200);
   assert.notEqual(bed.child("r1").pid, silent.pid);
+});
+
+test("a replica that drains goes on draining when its worker is restarted", async () => {
+  const bed = await busyNode();
+  const draining = bed.child("r1");
+  bed.controller.assign([assignedReplica("r1", { desired: "drain" })]);
+  await bed.clock.advanceAsync(10);
+  assert.notEqual(draining.last("drain"), undefined);
+  await bed.restartWorker(
+    (process) => process.dial(bed.worker),
+    (process) => process.say({ kind: "replica", report: replicaReport({ state: "draining", ongoing: 1 }) }),
+  );
+  assert.equal(draining.wasTerminated, false);
+  draining.exit();
+  await bed.clock.advanceAsync(10);
+  assert.deepEqual(bed.controller.all("gone").at(-1)?.replicas, ["r1"]);
 });
 
 test("a process that has another's pid by now is never touched, and its run file is removed", async () => {

@@ -89,4 +89,9 @@ describe("a route prefix", () => {
     assert.equal(routeOwner(applications, other("/free")), undefined);
     assert.equal(routeOwner(applications, spec), undefined);
   });
+
+  it("is free as soon as its application is being deleted, because it answers no more", () => {
+    const deleting = { ...applicationRecord([spec], { stable: 1 }), isDeleting: true };
+    assert.equal(routeOwner([deleting], { ...applicationSpec("other", {}), routePrefix: "/" }), undefined);
+  });
 });

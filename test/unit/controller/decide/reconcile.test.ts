@@ -4,7 +4,7 @@ import { subjectOf } from "../../../../controller/decide/action.ts";
 import type { ClusterState } from "../../../../controller/decide/cluster.ts";
 import { reconcile } from "../../../../controller/decide/reconcile.ts";
 import { MAKE_ROOM_AFTER_MS } from "../../../../controller/decide/rollout.ts";
-import type { NodeId, Version } from "../../../../core/ids.ts";
+import type { NodeId, ReplicaId, Version } from "../../../../core/ids.ts";
 import { seededRandom } from "../../../../core/random.ts";
 import {
   applicationRecord,
@@ -122,5 +122,24 @@ describe("reconcile", () => {
     const state = clusterState({ nodes: [heard("n1", 9_999)], replicas }, { graceUntil: 10_000 });
     assert.deepEqual(kinds(state, 9_999), []);
     assert.deepEqual(kinds(state, 10_000), ["leave"]);
+  });
+
+  it("replaces what a deploy made outdated without waiting for the grace, which holds only what may still be wanted", () => {
+    const releases = [
+      applicationSpec("app", { D: { version: "v1" } }),
+      applicationSpec("app", { D: { version: "v2" } }),
+    ];
+    const replicas = [
+      replicaRecord("old", { isAdopted: true }),
+      replicaRecord("new", { version: "v2" as Version }),
+      replicaRecord("surplus", { version: "v2" as Version, isAdopted: true }),
+    ];
+    const state = clusterState(
+      { applications: [applicationRecord(releases, { stable: 1 })], nodes: [heard("n1", 1)], replicas },
+      { graceUntil: 10_000 },
+    );
+    const leaving = plan(state, 1).flatMap((action) => (action.kind === "leave" ? [action.replica] : []));
+    assert.ok(leaving.includes("old" as ReplicaId));
+    assert.ok(!leaving.includes("surplus" as ReplicaId));
   });
 });

@@ -134,6 +134,15 @@ describe("where old and new do not fit side by side", () => {
     assert.deepEqual(steps(input, MAKE_ROOM_AFTER_MS), ["stop f outdatedAndFailing"]);
   });
 
+  it("the wait is one for the whole rollout, not one for each replica", () => {
+    const first = replica("n", { version: V2 });
+    const next = { ...pending, createdAt: MAKE_ROOM_AFTER_MS };
+    const input = { version: V2, target: 2, replicas: [...many(1), first, next] };
+    assert.deepEqual(steps(input, MAKE_ROOM_AFTER_MS), ["leave o0 makesRoom"]);
+    const young = { ...input, replicas: [...many(1), { ...first, createdAt: 1 }, next] };
+    assert.deepEqual(steps(young, MAKE_ROOM_AFTER_MS), []);
+  });
+
   it("the next only makes room when the one before is gone and its place taken", () => {
     const leaving = replica("l", { desired: "drain" });
     assert.deepEqual(steps({ version: V2, target: 2, replicas: [...replicas, leaving] }, MAKE_ROOM_AFTER_MS), []);

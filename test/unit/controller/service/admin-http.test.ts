@@ -123,7 +123,10 @@ describe("the admin API over HTTP", () => {
     await until(on, has("running"));
     const { body } = await on.call("GET", "status");
     const { applications, nodes, controller } = body as { applications: never[]; nodes: never[]; controller: unknown };
-    assert.deepEqual(controller, { self: "controller-1", epoch: 1, leader: "controller-1" });
+    const { epoch } = controller as { epoch: unknown };
+    assert.ok(Number.isSafeInteger(epoch));
+    assert.deepEqual(controller, { self: "controller-1", epoch, leader: "controller-1" });
+    assert.deepEqual((body as { store?: unknown }).store, { problems: [] });
     const [application] = applications as { deployments: { replicas: object[] }[] }[];
     const [replica] = application?.deployments[0]?.replicas ?? [];
     for (const field of ["id", "nodeId", "pid", "state", "version", "ongoing", "provider"])
@@ -246,12 +249,12 @@ describe("the admin API over HTTP", () => {
     assert.ok(on.worker.messages.some(({ kind }) => kind === "shutdown"));
   });
 
-  it("refuses a request by a name that is not ours, and one with too many headers", async () => {
+  it("refuses a request by a name that is not ours, one with too many headers, and one whose URL is none", async () => {
     const on = await world();
     const { port } = on.server.address;
-    const ask = (headers: Record<string, string>): Promise<number> =>
+    const ask = (headers: Record<string, string>, path = "/api/v1/status"): Promise<number> =>
       new Promise((resolve, reject) => {
-        const asked = request({ port, host: "127.0.0.1", path: "/api/v1/status", headers }, (response) => {
+        const asked = request({ port, host: "127.0.0.1", path, headers }, (response) => {
           response.resume();
           resolve(response.statusCode ?? 0);
         });
@@ -260,5 +263,6 @@ describe("the admin API over HTTP", () => {
     assert.equal(await ask({ host: "evil.example" }), 421);
     const many = Object.fromEntries(Array.from({ length: 150 }, (_, i) => [`x-${i}`, "1"]));
     assert.equal(await ask(many), 431);
+    assert.equal(await ask({}, "//"), 400);
   });
 });

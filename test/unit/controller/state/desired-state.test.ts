@@ -27,6 +27,19 @@ describe("desired state in a store", () => {
     assert.deepEqual(next.nodes, ["n1"]);
   });
 
+  it("begins a new or emptied store's epochs where it is told to, and counts on from there", async () => {
+    const { log, store, desired } = world();
+    assert.equal((await desired.load(1_795_000_000)).epoch, 1_795_000_000);
+    assert.equal((await new DesiredState({ log, store }).load(1_700_000_000)).epoch, 1_795_000_001);
+  });
+
+  it("has a node that came back while its record was being deleted", async () => {
+    const { log, store, desired } = world();
+    await desired.putNode("n1" as NodeId);
+    await Promise.all([desired.deleteNode("n1" as NodeId), desired.putNode("n1" as NodeId)]);
+    assert.deepEqual((await new DesiredState({ log, store }).load()).nodes, ["n1"]);
+  });
+
   it("does not overwrite what another controller has written since", async () => {
     const { log, store, desired } = world();
     await desired.putApplication(application);
@@ -48,5 +61,6 @@ describe("desired state in a store", () => {
     );
     assert.equal(log.lines.filter(({ fields }) => fields.reason === "StoreCorrupt").length, 2);
     assert.ok(await store.get("application/later"));
+    assert.match(next.unreadable.join("\n"), /application\/broken is not JSON[^]*application\/later is of schema 2/);
   });
 });

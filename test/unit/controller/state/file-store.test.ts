@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  mkdtemp,
+  open as openFile,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -84,6 +94,45 @@ describe("the file store", () => {
     assert.match((await again.info()).quarantined[0] ?? "", /^StoreCorrupt: a record of .*log at byte \d+ is damaged/);
     assert.match(await readFile(join(dir, "quarantine"), "utf8"), /VALUE/);
     assert.ok(log.lines.some(({ level, fields }) => level === "error" && fields.reason === "StoreCorrupt"));
+  });
+
+  it("puts a damaged record aside once, however often it is opened before the log is folded", async () => {
+    const dir = await folder();
+    const store = await open(dir);
+    for (const key of ["a", "b"]) await store.put(key, "value");
+    await store.close();
+    const text = await readFile(join(dir, "log"), "utf8");
+    await writeFile(join(dir, "log"), text.replace('"a","v":"value"', '"a","v":"VALUE"'));
+    for (let i = 0; i < 3; i++) await (await open(dir)).close();
+    assert.equal((await readFile(join(dir, "quarantine"), "utf8")).split("\n").length, 2);
+  });
+
+  it("refuses a write that a full disk took in part, and goes on once there is room", async (context) => {
+    const dir = await folder();
+    const store = await open(dir);
+    await store.put("a", "1");
+    const some = await openFile(join(dir, "log"), "r");
+    const prototype = Object.getPrototypeOf(some) as typeof some;
+    await some.close();
+    const { write } = prototype;
+    const full = context.mock.method(prototype, "write", async function (this: typeof some, text: string) {
+      await write.call(this, text.slice(0, 20));
+      throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+    });
+    await assert.rejects(store.put("b", "2"), /cannot be written \(ENOSPC.*free space/);
+    assert.match((await store.info()).failure ?? "", /ENOSPC/);
+    assert.equal(await store.get("b"), undefined);
+    full.mock.restore();
+    assert.equal(await store.put("c", "3"), 2);
+    assert.equal((await store.info()).failure, undefined);
+    await store.close();
+    const log = new RecordingLog();
+    const again = await open(dir, undefined, log);
+    assert.deepEqual(
+      (await again.list("")).map(({ key }) => key),
+      ["a", "c"],
+    );
+    assert.deepEqual((await again.info()).quarantined, []);
   });
 
   it("folds a long log into a snapshot, after which the same is there", async () => {

@@ -118,6 +118,13 @@ test("every error arrives as its own class, with code, message and details, and 
   assert.ok(errorFromWire(refusal.head, Buffer.concat(refusal.body)).error instanceof ReplicaRefusedError);
 });
 
+test("an error of another replica's code has the stack of where it was thrown", () => {
+  const stack = "RangeError: too far\n    at Main.find (app.ts:3:7)";
+  const sent = new ServeError("handler_failed", "too far", { details: { remote: { name: "RangeError", stack } } });
+  const { head, body } = errorToWire(sent, 0);
+  assert.equal(errorFromWire(head, Buffer.concat(body)).error.stack, `HandlerError: ${stack}`);
+});
+
 test("an error that cannot be read is an internal one", () => {
   for (const [head, body] of [
     ["handler_failed\n1", "{"],

@@ -152,6 +152,18 @@ test("something thrown that is no Error, and an error of ours, stay what they ar
   assert.equal((await failure(call("nested"))).code, "deployment_unavailable", "it must not look like our own refusal");
 });
 
+test("the log says what was thrown when it is no Error, even what has no form as text", async () => {
+  const thrown: unknown[] = ["just text", undefined, { a: 1 }, Object.create(null)];
+  const main = bed({ predict: (at: number) => Promise.reject(thrown[at]) });
+  for (const at of thrown.keys()) assert.equal((await failure(main.post(at))).code, "handler_failed");
+  assert.deepEqual(
+    main.log.lines.map(({ fields }) => (fields.err as { message: string }).message),
+    ["just text", "undefined", "{ a: 1 }", "[Object: null prototype] {}"].map(
+      (text) => `${text} was thrown, which is no Error`,
+    ),
+  );
+});
+
 test("handles reach public methods, and neither hooks nor what every object has", async () => {
   class Main {
     readonly #factor = 2;
