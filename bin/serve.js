@@ -43,7 +43,7 @@ if (isTooOld(process.versions.node)) {
   console.error(
     "error: thornback needs Node.js 22.18 or newer and this is " +
       process.version +
-      "\n       install a newer one from https://nodejs.org; inside a checkout of thornback `npx serve` brings its own",
+      "\n       install a newer one from https://nodejs.org, or one for this project: npm install --save-dev node@24",
   );
   process.exit(1);
 } else {

@@ -73,17 +73,23 @@ export async function planApplications(deps: DeployDeps, deploy: PreparedDeploy)
 /**
  * Resolves when the application runs as it was put.
  *
- * @throws {CliError} with the first cause when it failed, when no node has room for it, or when it takes too long.
+ * @throws {CliError} with the first cause when it failed, when another deploy overtook it, when no node has room for
+ *   it, or when it takes too long.
  */
-export async function waitUntilRunning(deps: DeployDeps, name: string): Promise<void> {
+export async function waitUntilRunning(
+  deps: DeployDeps,
+  put: Pick<PutAnswer, "application" | "version">,
+): Promise<void> {
   const { client, clock, progress } = deps;
+  const { application: name } = put;
   const giveUpAt = clock.now() + MOST_WAIT_MS;
   let pendingSince: number | undefined;
   for (;;) {
     const view = await answered(deps, () => client.application(name));
     if (view === undefined) throw new CliError(EXIT.failed, `application ${name} was deleted while it was deployed`);
-    if (view.status === "running") return;
     if (view.status === "deploy_failed") throw deployFailed(view);
+    if (view.version !== put.version) throw overtaken(put, view);
+    if (view.status === "running") return;
     progress(describeProgress(view));
     const now = clock.now();
     pendingSince = isOnlyPending(view) ? (pendingSince ?? now) : undefined;
@@ -153,7 +159,9 @@ export function joinUrl(httpUrl: string, routePrefix: string): string {
 
 /** Whether a put changed nothing at all. */
 export function isUnchanged(changes: PutAnswer): boolean {
-  return [changes.changed, changes.reconfigured, changes.added, changes.removed].every((names) => names.length === 0);
+  const { changed, reconfigured, added, removed, routePrefix, hasOtherSecrets } = changes;
+  const names = [...changed, ...reconfigured, ...added, ...removed];
+  return names.length === 0 && routePrefix === undefined && !hasOtherSecrets;
 }
 
 /** What changed, in words: `Classifier replaced, Gateway unchanged`. */
@@ -166,10 +174,10 @@ export function describeChanges(changes: PutAnswer): string {
     [changes.removed, "removed"],
     [changes.unchanged, "unchanged"],
   ] as const;
-  return kinds
-    .filter(([names]) => names.length > 0)
-    .map(([names, word]) => `${names.join(", ")} ${word}`)
-    .join("; ");
+  const parts = kinds.filter(([names]) => names.length > 0).map(([names, word]) => `${names.join(", ")} ${word}`);
+  if (changes.routePrefix !== undefined) parts.push(`now under ${changes.routePrefix}`);
+  if (changes.hasOtherSecrets) parts.push("new secrets for replicas that start from now on");
+  return parts.join("; ");
 }
 
 async function upload(deps: DeployDeps, blobs: readonly BlobToSend[]): Promise<void> {
@@ -196,6 +204,15 @@ function deployFailed(view: ApplicationStatusView): CliError {
     ? "the version that served before still serves; correct the cause and deploy again"
     : `correct the cause and deploy again; \`thornback logs ${view.name}\` has what it printed`;
   return new CliError(EXIT.failed, `the deploy of application ${view.name} failed: ${reason}`, next);
+}
+
+function overtaken(put: Pick<PutAnswer, "application" | "version">, view: ApplicationStatusView): CliError {
+  const message = `version ${put.version} of application ${put.application} was replaced by ${view.version} before it served`;
+  return new CliError(
+    EXIT.failed,
+    message,
+    "somebody deployed at the same time; see `thornback status`, then deploy again",
+  );
 }
 
 function isOnlyPending(view: ApplicationStatusView): boolean {

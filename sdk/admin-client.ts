@@ -18,6 +18,8 @@ export type PutBody = { readonly spec: ApplicationSpec; readonly secrets: Readon
 /** What a put changes, or with `plan` would change; names of deployments. */
 export type PutAnswer = {
   readonly application: string;
+  /** Of the application as it was put; its status has the same once it serves. */
+  readonly version: string;
   /** Their replicas are replaced. */
   readonly changed: readonly string[];
   /** Changed in place. */
@@ -25,6 +27,10 @@ export type PutAnswer = {
   readonly unchanged: readonly string[];
   readonly added: readonly string[];
   readonly removed: readonly string[];
+  /** The prefix it answers under once it serves, where that is another than before. */
+  readonly routePrefix?: string;
+  /** The values of secrets differ; replicas that run keep those they were started with. */
+  readonly hasOtherSecrets: boolean;
 };
 
 /** Why a deployment is as it is. */

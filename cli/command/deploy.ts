@@ -58,7 +58,7 @@ export async function deploy(context: CommandContext, file: string, flags: Deplo
     report(context, flags, await planApplications(deps, prepared), undefined);
   } else {
     const changes = await putApplications(deps, prepared);
-    if (flags.wait) for (const { application } of changes) await waitUntilRunning(deps, application);
+    if (flags.wait) for (const put of changes) await waitUntilRunning(deps, put);
     report(context, flags, changes, flags.wait ? await urls(client, changes) : undefined);
   }
   unsubscribe();

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { warnOfClash } from "../bin-clash.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { packageVersion } from "../package-version.ts";
@@ -26,6 +27,13 @@ export function init(context: CommandContext, folder: string): void {
   for (const [file, text] of files) writeFileSync(path.join(target, file), text);
   const into = path.relative(process.cwd(), target);
   print.line(`wrote ${files.map(([file]) => file).join(", ")} to ${target}`);
-  print.line(`next: ${into === "" ? "" : `cd ${into} && `}npm install && npm start`);
+  print.line(`next: ${into === "" ? "" : `cd ${into} && `}${install()} && npm start`);
   warnOfClash(path.join(target, "app.ts"), (text) => print.warn(text));
+}
+
+/** How the new project gets this very thornback: no registry has the one of a checkout. */
+function install(): string {
+  if (!import.meta.url.endsWith(".ts")) return "npm install";
+  const checkout = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+  return `npm pack ${checkout} && npm install ./thornback-${packageVersion()}.tgz`;
 }

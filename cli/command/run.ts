@@ -61,8 +61,7 @@ export async function run(context: CommandContext, file: string, flags: RunFlags
     // Its own controller is away only when the cluster ends, and then there is nothing to wait for.
     const progress = (text: string): void => print.progress(text);
     const deps: DeployDeps = { client, clock, progress, awayPatienceMs: 0 };
-    await putApplications(deps, prepared);
-    for (const { spec } of prepared.applications) await waitUntilRunning(deps, spec.name);
+    for (const put of await putApplications(deps, prepared)) await waitUntilRunning(deps, put);
     const http = await whileWaiting(context, "waiting until the proxy is ready", cluster.httpReady);
     printReady(context, flags, prepared, localUrl(http));
     interrupts.markReady();
@@ -108,7 +107,7 @@ function reloadOnChange({ context, cluster, source, flags, deps, sources }: Relo
         const prepared = await prepareDeploy(source, flags, env);
         watching.follow(prepared.sources);
         const changes = await putApplications(deps, prepared);
-        for (const { spec } of prepared.applications) await waitUntilRunning(deps, spec.name);
+        for (const put of changes) await waitUntilRunning(deps, put);
         for (const one of changes)
           print.note(`${one.application}: ${isUnchanged(one) ? "unchanged" : describeChanges(one)}`);
       } catch (error) {

@@ -13,6 +13,10 @@ export type DeployPlan = {
   readonly unchanged: readonly string[];
   readonly added: readonly string[];
   readonly removed: readonly string[];
+  /** The prefix it answers under once it serves, where that is another than before; undefined: as before, or new. */
+  readonly routePrefix: string | undefined;
+  /** Whether the values of secrets differ; replicas that run keep those they were started with. */
+  readonly hasOtherSecrets: boolean;
 };
 
 /** A deploy's outcome. */
@@ -31,7 +35,7 @@ export type DeployInput = { readonly spec: ApplicationSpec; readonly secrets: Re
  */
 export function deploy(before: ApplicationRecord | undefined, input: DeployInput): DeployDecision {
   const current = before === undefined || before.isDeleting ? undefined : effectiveRelease(before);
-  const plan = planOf(current?.spec, input.spec);
+  const plan = planOf(current, input);
   const isRetry = before?.failure !== undefined || before?.isDeleting === true;
   if (current !== undefined && !isRetry && isSame(current, input)) return { plan, record: undefined };
   return { plan, record: withRelease(before, input) };
@@ -68,7 +72,8 @@ function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: D
   };
 }
 
-function planOf(before: ApplicationSpec | undefined, after: ApplicationSpec): DeployPlan {
+function planOf(current: Release | undefined, { spec: after, secrets }: DeployInput): DeployPlan {
+  const before = current?.spec;
   const old = new Map<string, DeploymentSpec>((before?.deployments ?? []).map((spec) => [spec.name, spec]));
   const names = new Set<string>(after.deployments.map(({ name }) => name));
   const inBoth = after.deployments.flatMap((spec) => {
@@ -84,6 +89,8 @@ function planOf(before: ApplicationSpec | undefined, after: ApplicationSpec): De
     unchanged: sameVersion.filter(isSameOptions).map(({ spec }) => spec.name),
     added: after.deployments.filter(({ name }) => !old.has(name)).map(({ name }) => name),
     removed: [...old.keys()].filter((name) => !names.has(name)),
+    routePrefix: before === undefined || before.routePrefix === after.routePrefix ? undefined : after.routePrefix,
+    hasOtherSecrets: current !== undefined && stableJson(current.secrets) !== stableJson(secrets),
   };
 }
 

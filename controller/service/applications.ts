@@ -2,6 +2,7 @@ import { InvalidSpecError, InvalidRequestError, NotFoundError } from "../../core
 import type { ApplicationName, Digest } from "../../core/ids.ts";
 import type { ApplicationSpec } from "../../core/spec.ts";
 import { parseApplicationSpec, parseBundleManifest } from "../../core/spec-validate.ts";
+import { applicationVersion } from "../../core/version.ts";
 import type { Controller } from "../controller.ts";
 import type { ApplicationRecord } from "../decide/cluster.ts";
 import type { BlobStore } from "../state/blob-store.ts";
@@ -44,7 +45,7 @@ export async function putApplication(
   const isPlan = request.query.get("plan") === "true";
   if (!isPlan) await checkBundle(deps.blobs, spec.bundle);
   const plan = await deps.controller.deploy({ spec, secrets }, { isPlan });
-  return jsonResponse(200, { application: spec.name, ...plan });
+  return jsonResponse(200, { application: spec.name, version: applicationVersion(spec.deployments), ...plan });
 }
 
 /** `GET applications/{name}/deployments/{deployment}/explain` */

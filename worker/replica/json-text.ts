@@ -10,9 +10,21 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(toPlain(value, "result", 0)) ?? "null";
 }
 
+/** What cannot be walked on to: most of it is JSON as it is. */
+function isLeaf(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value === undefined;
+}
+
 /** The same object where nothing had to be changed, so that ordinary results cost one walk and no copy. */
 function toPlain(value: unknown, path: string, depth: number): unknown {
   if (typeof value === "bigint") return toNumber(value, path);
+  // JSON.stringify would leave these out, or make null or {} of them, and nobody would be told.
+  if (typeof value === "function" || typeof value === "symbol" || value instanceof Map || value instanceof Set) {
+    const kind = typeof value === "object" ? value.constructor.name : typeof value;
+    throw new TypeError(
+      `${path} is a ${kind}, which has no JSON form; return plain objects, arrays, strings and numbers`,
+    );
+  }
   if (typeof value !== "object" || value === null) return value;
   if (ArrayBuffer.isView(value)) {
     if (value instanceof DataView) throw new TypeError(`${path} is a DataView, which has no JSON form`);
@@ -31,7 +43,7 @@ function plainArray(array: readonly unknown[], path: string, depth: number): rea
   let copy: unknown[] | undefined;
   for (let at = 0; at < array.length; at++) {
     const element = array[at];
-    if (typeof element !== "object" && typeof element !== "bigint") continue;
+    if (isLeaf(element)) continue;
     const plain = toPlain(element, `${path}[${at}]`, depth + 1);
     if (plain !== element) (copy ??= [...array])[at] = plain;
   }
@@ -41,7 +53,7 @@ function plainArray(array: readonly unknown[], path: string, depth: number): rea
 function plainRecord(record: Record<string, unknown>, path: string, depth: number): Record<string, unknown> {
   let copy: Map<string, unknown> | undefined;
   for (const [key, element] of Object.entries(record)) {
-    if (typeof element !== "object" && typeof element !== "bigint") continue;
+    if (isLeaf(element)) continue;
     const plain = toPlain(element, `${path}.${key}`, depth + 1);
     if (plain !== element) (copy ??= new Map(Object.entries(record))).set(key, plain);
   }

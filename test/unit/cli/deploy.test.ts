@@ -57,6 +57,8 @@ function view(status: ApplicationStatus, replica: Partial<ReplicaStatusView> = {
   return { name: "digits", routePrefix: "/", status, version: "v", reason, deployments: [deployment] };
 }
 
+const PUT = { application: "digits", version: "v" };
+
 function watching(views: readonly (ApplicationStatusView | undefined)[]): { run: Promise<void>; said: string[] } {
   const said: string[] = [];
   let at = 0;
@@ -66,7 +68,7 @@ function watching(views: readonly (ApplicationStatusView | undefined)[]): { run:
   return {
     run: waitUntilRunning(
       { client, clock: eagerClock(), progress: (text) => void said.push(text), awayPatienceMs: 0 },
-      "digits",
+      PUT,
     ),
     said,
   };
@@ -105,6 +107,12 @@ test("replicas that no node has room for are waited for a while, then told with 
   assert.match(failure.next, /thornback explain digits\/Classifier/);
 });
 
+test("a deploy that another one overtook has failed, although the application runs", async () => {
+  const failure = await failureOf(watching([view("deploying"), { ...view("running"), version: "theirs" }]).run);
+  assert.equal(failure.exitCode, EXIT.failed);
+  assert.match(failure.message, /version v of application digits was replaced by theirs/);
+});
+
 test("an application that vanishes, or never gets healthy, ends the wait", async () => {
   assert.match((await failureOf(watching([undefined]).run)).message, /was deleted/);
   assert.match((await failureOf(watching([view("deploying")]).run)).message, /not healthy after 15 minutes/);
@@ -124,11 +132,11 @@ test("a controller that is away for a moment does not end a deploy, one that sta
     const client = { application, address: "http://127.0.0.1:8265" } as unknown as AdminClient;
     return { client, clock: eagerClock(), progress: (text) => void said.push(text), awayPatienceMs: 15_000 };
   };
-  await waitUntilRunning(deps(answers), "digits");
+  await waitUntilRunning(deps(answers), PUT);
   assert.match(said.join("\n"), /waiting for the controller/);
-  assert.equal((await failureOf(waitUntilRunning(deps([away]), "digits"))).exitCode, EXIT.unavailable);
+  assert.equal((await failureOf(waitUntilRunning(deps([away]), PUT))).exitCode, EXIT.unavailable);
   const impatient = { ...deps(answers), awayPatienceMs: 0 };
-  assert.equal((await failureOf(waitUntilRunning(impatient, "digits"))).exitCode, EXIT.unavailable);
+  assert.equal((await failureOf(waitUntilRunning(impatient, PUT))).exitCode, EXIT.unavailable);
 });
 
 test("only blobs that the controller lacks are sent, all of them before the first application", async () => {
@@ -166,15 +174,19 @@ test("the URL of an application is its prefix below a living node whose proxy an
 test("changes are told by kind, and none at all as unchanged", () => {
   const none: PutAnswer = {
     application: "a",
+    version: "v",
     changed: [],
     reconfigured: [],
     unchanged: ["A"],
     added: [],
     removed: [],
+    hasOtherSecrets: false,
   };
   assert.equal(isUnchanged(none), true);
   assert.equal(describeChanges(none), "unchanged");
   assert.equal(describeChanges({ ...none, changed: ["B"], removed: ["C"] }), "B replaced; C removed; A unchanged");
+  assert.equal(describeChanges({ ...none, routePrefix: "/b" }), "A unchanged; now under /b");
+  assert.match(describeChanges({ ...none, hasOtherSecrets: true }), /new secrets for replicas that start from now on/);
 });
 
 test("progress shows the first line of a reason only", () => {

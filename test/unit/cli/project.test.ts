@@ -45,7 +45,7 @@ test("init writes a project whose package, compiler and app fit together, and sa
   assert.equal(packageFile.name, "my-app");
   assert.match(packageFile.scripts.start, /^thornback run app\.ts/);
   assert.match(readFileSync(path.join(target, "app.ts"), "utf8"), /export default deployment\(Api\)/);
-  assert.match(out.join(""), /npm install && npm start/);
+  assert.match(out.join(""), /npm pack \S+ && npm install \.\/thornback-[\d.]+\.tgz && npm start/);
 });
 
 test("init writes nothing over a file that is there", () => {

@@ -27,7 +27,8 @@ describe("a deploy", () => {
   it("tells versions that change from options that change in place", () => {
     const next = applicationSpec("app", { A: { version: "v2" }, B: { replicas: 3 }, C: {} });
     const { plan, record } = deploy(applicationRecord([spec], { stable: 1 }), { spec: next, secrets });
-    assert.deepEqual(plan, { changed: ["A"], reconfigured: ["B"], unchanged: [], added: ["C"], removed: [] });
+    const names = { changed: ["A"], reconfigured: ["B"], unchanged: [], added: ["C"], removed: [] };
+    assert.deepEqual(plan, { ...names, routePrefix: undefined, hasOtherSecrets: false });
     assert.equal(record?.target, 2);
     assert.equal(record.stable, 1);
   });
@@ -35,6 +36,7 @@ describe("a deploy", () => {
   it("stores a changed secret, which is part of no version", () => {
     const { plan, record } = deploy(applicationRecord([spec], { stable: 1 }), { spec, secrets: { KEY: "new" } });
     assert.deepEqual(plan.unchanged, ["A", "B"]);
+    assert.equal(plan.hasOtherSecrets, true);
     assert.deepEqual(record?.releases[0]?.secrets, { KEY: "new" });
   });
 

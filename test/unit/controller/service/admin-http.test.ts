@@ -112,17 +112,20 @@ describe("the admin API over HTTP", () => {
     const bundle = await uploadBundle(on);
     assert.equal((await on.call("HEAD", `bundles/${bundle}`)).status, 200);
     const put = await on.call("PUT", "applications/app", { spec: specWith(bundle), secrets: {} });
-    assert.deepEqual(put.body, {
+    const { version, ...plan } = put.body as { version: string };
+    assert.deepEqual(plan, {
       application: "app",
       changed: [],
       reconfigured: [],
       unchanged: [],
       added: ["D"],
       removed: [],
+      hasOtherSecrets: false,
     });
     await until(on, has("running"));
     const { body } = await on.call("GET", "status");
     const { applications, nodes, controller } = body as { applications: never[]; nodes: never[]; controller: unknown };
+    assert.equal((applications[0] as unknown as { version: string }).version, version);
     const { epoch } = controller as { epoch: unknown };
     assert.ok(Number.isSafeInteger(epoch));
     assert.deepEqual(controller, { self: "controller-1", epoch, leader: "controller-1" });
