@@ -62,3 +62,8 @@ export function outwardHost(): string {
   }
   return "127.0.0.1";
 }
+
+/** The address with a wildcard host replaced by the one that other nodes can reach. */
+export function outwardAddress(address: Address): Address {
+  return isWildcard(address.host) ? { host: outwardHost(), port: address.port } : address;
+}

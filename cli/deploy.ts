@@ -126,11 +126,13 @@ export function describeProgress(view: ApplicationStatusView): string {
   const parts = view.deployments
     .filter((deployment) => deployment.status !== "healthy")
     .map((deployment) => {
+      // The controller's words count the new version only; the list has replicas of the one before too.
+      if (deployment.reason !== "") return `${deployment.name}: ${firstLine(deployment.reason)}`;
       const ready = deployment.replicas.filter((replica) => replica.state === "ready").length;
       const reasons = deployment.replicas
         .filter((replica) => replica.state !== "ready")
         .map((replica) => replica.reason);
-      const reason = reasons.find((text) => text !== "") ?? deployment.reason;
+      const reason = reasons.find((text) => text !== "") ?? "";
       const count = `${String(ready)}/${String(deployment.targetReplicas)} ready`;
       return `${deployment.name} ${count}${reason === "" ? "" : ` (${firstLine(reason)})`}`;
     });
@@ -195,11 +197,14 @@ async function upload(deps: DeployDeps, blobs: readonly BlobToSend[]): Promise<v
 }
 
 function deployFailed(view: ApplicationStatusView): CliError {
-  const reasons = view.deployments
-    .filter((deployment) => deployment.status === "deploy_failed" && deployment.reason !== "")
+  const failed = view.deployments.filter((deployment) => deployment.status === "deploy_failed");
+  const reasons = failed
+    .filter((deployment) => deployment.reason !== "")
     .map((deployment) => `deployment ${deployment.name}: ${deployment.reason}`);
   const reason = reasons.length > 0 ? reasons.join("\n  ") : view.reason;
-  const stillServes = view.deployments.some((one) => one.replicas.some((replica) => replica.state === "ready"));
+  // A first version that fails has deployments that are ready too, only not the one that failed.
+  const stillServes =
+    failed.length > 0 && failed.every((one) => one.replicas.some((replica) => replica.state === "ready"));
   const next = stillServes
     ? "the version that served before still serves; correct the cause and deploy again"
     : `correct the cause and deploy again; \`thornback logs ${view.name}\` has what it printed`;

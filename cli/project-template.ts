@@ -9,7 +9,7 @@ export function projectFiles(name: string, version: string): ProjectFiles {
     type: "module",
     scripts: { start: "thornback run app.ts --reload", deploy: "thornback deploy app.ts", typecheck: "tsc" },
     dependencies: { thornback: `^${version}` },
-    devDependencies: { typescript: "^6.0.0" },
+    devDependencies: { "@types/node": "^24.0.0", typescript: "^6.0.0" },
     // Newer npm runs install scripts only where they are allowed; esbuild's puts its program in place.
     allowScripts: { esbuild: true },
   };
@@ -26,7 +26,8 @@ const TSCONFIG = `{
   "compilerOptions": {
     "target": "es2024",
     "module": "nodenext",
-    "lib": ["es2024", "dom", "dom.iterable"],
+    "lib": ["es2024", "esnext.disposable", "dom", "dom.iterable"],
+    "types": ["node"],
     "strict": true,
     "erasableSyntaxOnly": true,
     "verbatimModuleSyntax": true,

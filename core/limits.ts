@@ -145,8 +145,8 @@ export const LOG_POLL_MS = 1_000;
 export const MOST_UNWRITTEN_LOG_BYTES = 1024 * 1024;
 /** Log files of processes that are gone. */
 export const LOG_FILES_KEPT = 50;
-/** Of each log file when lines are asked for, from its end. */
-export const MOST_LOG_TAIL_BYTES = 1024 * 1024;
+/** Of a node's log files when lines are asked for, from their ends; they travel as one message. */
+export const MOST_LOG_TAIL_BYTES = 8 * 1024 * 1024;
 /** Children have so long to hand over their metrics; a scrape should not wait for a stuck one. */
 export const COLLECT_TIMEOUT_MS = 1_000;
 /** What a replica may print in one second; the rest is dropped and counted, so that a loop cannot fill a disk. */

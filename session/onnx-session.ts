@@ -128,7 +128,10 @@ export async function warmSessionThread(): Promise<void> {
     (reply) => reply.kind === "done",
     () => false,
   );
-  if (!isWarm && warmThread === thread && !thread.isOpen) warmThread = undefined;
+  if (isWarm || warmThread !== thread) return;
+  // Node remembers in a thread which packages it has not found, so that one would not see onnxruntime installed later.
+  warmThread = undefined;
+  if (thread.isOpen) void closeThread(thread);
 }
 
 /** Threads that were told to close and have not ended yet, all of them together. */

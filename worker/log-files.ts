@@ -3,7 +3,7 @@
  * long is copied to `<name>.1` and cut to nothing under the process's hands; what is written between the two is lost,
  * which is a line or two of many thousands.
  */
-import { copyFileSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
@@ -39,10 +39,12 @@ export function createNodeLogs(deps: {
   let timer = poll();
   return {
     async tail(deployment, lines) {
-      const names = (await readdir(folder)).filter((name) => REPLICA_LOG.test(name)).toSorted();
+      const names = (await orNothing(readdir(folder), [])).filter((name) => REPLICA_LOG.test(name)).toSorted();
       const found: string[] = [];
+      // All of it travels as one message, so the files share its bound.
+      const mostBytes = Math.floor(MOST_LOG_TAIL_BYTES / Math.max(1, names.length));
       for (const name of names) {
-        const all = await lastLines(join(folder, name));
+        const all = await orNothing(lastLines(join(folder, name), mostBytes), []);
         found.push(...all.filter((line) => isOf(line, deployment)).slice(-Math.max(1, lines)));
       }
       return found.join("\n");
@@ -54,7 +56,9 @@ export function createNodeLogs(deps: {
 
 /** Cuts every file that is over its limit; called every LOG_POLL_MS. */
 export function rotate(log: Logger, folder: string, mostBytes: number = MOST_LOG_FILE_BYTES): void {
-  for (const name of readdirSync(folder)) {
+  // Somebody may have cleared the folder away, which is theirs to do.
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  for (const name of names) {
     if (!name.endsWith(".log")) continue;
     const path = join(folder, name);
     try {
@@ -82,13 +86,23 @@ function prune(log: Logger, folder: string, live: ReadonlySet<string>): void {
   }
 }
 
-/** Whole lines from the end of a file, at most MOST_LOG_TAIL_BYTES of them. */
-async function lastLines(path: string): Promise<readonly string[]> {
+/** What was read, or `nothing` where the file or folder has gone. */
+async function orNothing<T>(reading: Promise<T>, nothing: T): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return nothing;
+    throw error;
+  }
+}
+
+/** Whole lines from the end of a file, at most so many bytes of them. */
+async function lastLines(path: string, mostBytes: number): Promise<readonly string[]> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    const from = Math.max(0, size - MOST_LOG_TAIL_BYTES);
-    const buffer = Buffer.alloc(Math.min(size, MOST_LOG_TAIL_BYTES));
+    const from = Math.max(0, size - mostBytes);
+    const buffer = Buffer.alloc(Math.min(size, mostBytes));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
     const lines = buffer.toString("utf8", 0, bytesRead).split("\n");
     // The first may have lost its beginning.

@@ -1,4 +1,4 @@
-import { formatAddress, localUrl } from "../address.ts";
+import { formatAddress, localUrl, outwardAddress } from "../address.ts";
 import { type ClusterReport, reportStart, startInBackground } from "../background-head.ts";
 import { CliError } from "../exit-code.ts";
 import { LocalCluster } from "../local-cluster.ts";
@@ -50,7 +50,7 @@ async function runUntilEnded(
     const head =
       admin === undefined || cluster.grpc === undefined
         ? {}
-        : { admin: localUrl(admin), grpc: formatAddress(cluster.grpc) };
+        : { admin: localUrl(admin), grpc: formatAddress(outwardAddress(cluster.grpc)) };
     const report: ClusterReport = { pid: process.pid, dataDir, ...head, http: localUrl(http) };
     reportStart({ kind: "ready", ...report }, context.env);
     printReport(context, flags, report);

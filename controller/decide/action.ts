@@ -76,6 +76,8 @@ export type Action =
       readonly application: ApplicationName;
       readonly generation: number;
       readonly deployment: DeploymentId;
+      /** Generation of the release that is to run instead; 0: there is none. */
+      readonly fallback: number;
       readonly reason: "startsFailed";
       /** First cause, as the worker told it. */
       readonly cause: string;

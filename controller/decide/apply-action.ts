@@ -64,7 +64,7 @@ export function applicationAfter(
   if (action.kind === "dropApplication") return application.isDeleting ? undefined : application;
   if (action.generation !== application.target) return application;
   if (action.kind === "promote") return { ...application, stable: action.generation };
-  return { ...application, failure: { deployment: action.deployment, reason: action.cause } };
+  return { ...application, stable: action.fallback, failure: { deployment: action.deployment, reason: action.cause } };
 }
 
 function created(action: Extract<Action, { kind: "create" }>, now: number): ReplicaRecord {

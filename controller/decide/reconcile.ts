@@ -118,9 +118,27 @@ function giveUp(plan: Plan, name: ApplicationName): void {
     const cause = givenUpReason(views(plan, deployment, version), version);
     if (cause === undefined) continue;
     const { target: generation } = application;
-    plan.add({ kind: "giveUp", application: name, generation, deployment, reason: "startsFailed", cause });
+    const fallback = fallbackOf(plan, application);
+    plan.add({ kind: "giveUp", application: name, generation, deployment, fallback, reason: "startsFailed", cause });
     return;
   }
+}
+
+/**
+ * The release to go back to: the newest since the stable one of which every deployment serves. It may not have been
+ * promoted yet, for instance a first release that a broken second one followed at once; what serves is never taken away.
+ */
+function fallbackOf({ state, now }: Plan, application: ApplicationRecord): number {
+  const { stable, target: given } = application;
+  const later = application.releases.filter(({ generation }) => generation > stable && generation < given);
+  const serving = later
+    .filter((release) =>
+      deploymentsOf(release).every(({ id, spec }) =>
+        replicasOf(state, id).some((replica) => replica.version === spec.version && isServing(state, replica, now)),
+      ),
+    )
+    .map(({ generation }) => generation);
+  return Math.max(stable, ...serving);
 }
 
 function setTargets(plan: Plan, name: ApplicationName, wanted: readonly Wanted[]): void {

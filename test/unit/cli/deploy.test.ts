@@ -189,6 +189,24 @@ test("changes are told by kind, and none at all as unchanged", () => {
   assert.match(describeChanges({ ...none, hasOtherSecrets: true }), /new secrets for replicas that start from now on/);
 });
 
+test("a first version that fails is not said to serve because another of its deployments is ready", async () => {
+  const failed = view("deploy_failed", { state: "failed" }, "no such model");
+  const ready = { ...failed.deployments[0], name: "Api", status: "healthy" as const, reason: "" };
+  const both = [
+    ...failed.deployments,
+    { ...ready, targetReplicas: 1, replicas: [{ ...REPLICA, state: "ready" as const }] },
+  ];
+  const failure = await failureOf(watching([{ ...failed, deployments: both }]).run);
+  assert.doesNotMatch(failure.next, /still serves/);
+});
+
+test("progress counts as the controller does, which leaves out replicas of the version before", () => {
+  assert.equal(
+    describeProgress(view("deploying", { state: "ready", version: "v1" }, "0 of 1 replicas are ready; setup")),
+    "digits: deploying – Classifier: 0 of 1 replicas are ready; setup",
+  );
+});
+
 test("progress shows the first line of a reason only", () => {
   assert.equal(
     describeProgress(view("deploying", { reason: "first\nsecond" })),

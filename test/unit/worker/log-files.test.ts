@@ -61,6 +61,22 @@ test("only the end of a long file is read, and a line that is cut there is left 
   );
 });
 
+test("the replicas of a node share one bound, because their lines travel together", async () => {
+  const { folder, logs } = bed();
+  const one = line("One", "x".repeat(100));
+  for (const name of ["a", "b", "c"]) {
+    writeFileSync(join(folder, `replica-${name}.log`), one.repeat(Math.ceil(MOST_LOG_TAIL_BYTES / one.length)));
+  }
+  assert.ok((await logs.tail("", 1_000_000)).length <= MOST_LOG_TAIL_BYTES);
+});
+
+test("a logs folder that somebody cleared away is no failure", async () => {
+  const { folder, clock, logs } = bed();
+  rmSync(folder, { recursive: true });
+  clock.advance(LOG_POLL_MS);
+  assert.equal(await logs.tail("", 10), "");
+});
+
 test("a file that is over its limit is copied aside and cut, whoever writes to it", () => {
   const { folder, clock } = bed();
   const path = join(folder, "controller.log");

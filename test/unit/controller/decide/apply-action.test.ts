@@ -64,10 +64,12 @@ describe("applying an action", () => {
       application: name,
       generation: 2,
       deployment: idOf("app", "D"),
+      fallback: 1,
       reason: "startsFailed",
       cause: "boom",
     } as const;
     assert.deepEqual(applicationAfter(application, giveUp)?.failure, { deployment: "app/D", reason: "boom" });
+    assert.equal(applicationAfter(application, giveUp)?.stable, 1);
     const drop = { kind: "dropApplication", application: name, reason: "nothingLeft" } as const;
     assert.equal(applicationAfter(application, drop), application);
     assert.equal(applicationAfter({ ...application, isDeleting: true }, drop), undefined);

@@ -117,6 +117,26 @@ describe("reconcile", () => {
     assert.ok(!kinds(state).includes("giveUp"));
   });
 
+  it("goes back to what serves when a release fails, even to one that was not yet promoted", () => {
+    const specs = [
+      applicationSpec("app", { D: { version: "v1" } }),
+      applicationSpec("app", { D: { version: "v2" } }),
+      applicationSpec("app", { D: { version: "v3" } }),
+    ];
+    const failing = replicaReport("bad", { state: "failed", failedStarts: 9, reason: "no luck" });
+    const bad = replicaRecord("bad", { version: "v3" as Version, report: failing, listed: undefined });
+    const fallback = (stable: number, serving: readonly string[]): unknown => {
+      const replicas = [bad, ...serving.map((version) => replicaRecord(version, { version: version as Version }))];
+      const applications = [applicationRecord(specs, { stable })];
+      const actions = plan(clusterState({ applications, nodes: [nodeRecord("n1")], replicas }));
+      return actions.find((action) => action.kind === "giveUp")?.fallback;
+    };
+    assert.equal(fallback(0, ["v2"]), 2);
+    assert.equal(fallback(1, ["v1", "v2"]), 2);
+    assert.equal(fallback(1, ["v1"]), 1);
+    assert.equal(fallback(0, []), 0);
+  });
+
   it("stops what belongs to no application, once the grace is over", () => {
     const replicas = [replicaRecord("r1", { isAdopted: true, deployment: idOf("gone", "D") })];
     const state = clusterState({ nodes: [heard("n1", 9_999)], replicas }, { graceUntil: 10_000 });
