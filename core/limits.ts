@@ -124,6 +124,8 @@ export const RECONNECT_BACKOFF = { firstMs: 50, mostMs: 2_000 } as const;
 export const REFUSAL_BACKOFF = { firstMs: 4, mostMs: 100 } as const;
 /** Waits between restarts of a supervised process. */
 export const SUPERVISE_BACKOFF = { firstMs: 50, mostMs: 5_000 } as const;
+/** Waits between restarts of a node's proxy: short however often it dies, for without it the node answers nobody. */
+export const PROXY_BACKOFF = { firstMs: 50, mostMs: 400 } as const;
 /** When the supervisor is gone, everything it kept ends within this. */
 export const LIFELINE_EXIT_MS = 2_000;
 /** A worker may drain for so long when its supervisor stops; then everything is ended. Three default drains. */

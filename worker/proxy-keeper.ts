@@ -5,7 +5,7 @@
  */
 import { backoff } from "../core/backoff.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { CHILD_GRACE_MS, STABLE_AFTER_MS, SUPERVISE_BACKOFF } from "../core/limits.ts";
+import { CHILD_GRACE_MS, STABLE_AFTER_MS, PROXY_BACKOFF } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { Address } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
@@ -100,7 +100,7 @@ export class ProxyKeeper {
     this.#reason = reason;
     if (!this.#isClosed && !this.#hasFailed) {
       log.warn({ child: child.id, reason }, "the proxy ended and is started again");
-      this.#timer = clock.after(backoff(this.#crashes++, SUPERVISE_BACKOFF, random), () => this.start());
+      this.#timer = clock.after(backoff(this.#crashes++, PROXY_BACKOFF, random), () => this.start());
     }
     this.#deps.onChange();
     return true;
