@@ -58,7 +58,8 @@ export function startLoad(options: LoadOptions): RunningLoad {
 
   // A timer every 2 ms sends whatever has come due since the last one, so the rate holds above what timers resolve.
   const timer = setInterval(() => {
-    const due = Math.floor(((performance.now() - startedAt) * options.ratePerSecond) / 1000);
+    // The first is due at once, so there is always one more than whole periods have passed.
+    const due = Math.floor(((performance.now() - startedAt) * options.ratePerSecond) / 1000) + 1;
     while (sent < due) {
       sendOne(startedAt + (sent * 1000) / options.ratePerSecond);
       sent += 1;

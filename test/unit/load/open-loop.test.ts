@@ -43,6 +43,15 @@ test("every request that was sent ends in exactly one outcome", async () => {
   assert.ok(report.p50Ms <= report.p99Ms);
 });
 
+test("the first request is due at the start, not a period later", async () => {
+  served = 0;
+  const aQuarterOfAnHour = 0.001;
+  const options = { method: "GET", headers: {}, body: "", ratePerSecond: aQuarterOfAnHour, timeoutMs: 5_000 } as const;
+  const load = startLoad({ ...options, url: `${url}/` });
+  while (served < 1) await once(server, "request");
+  assert.equal((await load.stop()).sent, 1);
+});
+
 test("statuses outside 2xx, resets and missing answers are failures by name", async () => {
   assert.equal((await loadUntil("/broken", 5)).failures["503"], served);
   assert.equal((await loadUntil("/reset", 5)).failures["ECONNRESET"], served);
