@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { chmodSync } from "node:fs";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import type { ClusterStatus, ReplicaStatusView } from "../../core/status.ts";
 import { eventually, post, startCluster, type TestCluster } from "./cluster.ts";
@@ -104,6 +106,31 @@ test("a replica that fits nowhere is pending, and explain names what is missing 
   const { body } = await post(`${String(head.http)}/spread`, {});
   assert.ok((body as { pid: number }).pid > 0, "another application still answers");
   assert.equal((await head.serve(["delete", "large"])).code, 0);
+});
+
+test("GPUs that nvidia-smi lists are found, and each replica sees its own by uuid", async () => {
+  const found = ["GPU-aaaa", "GPU-bbbb"];
+  const listing = found.map((uuid) => `${uuid}, NVIDIA Test, 24576`).join("\\n");
+  const fake = head.project.write("bin/nvidia-smi", `#!/bin/sh\nprintf '${listing}\\n'\n`);
+  chmodSync(fake, 0o755);
+  const env = { PATH: `${path.dirname(fake)}:${String(process.env["PATH"])}` };
+  const node = await startCluster(["--join", String(head.grpc), "--labels", "gpu=found"], { env });
+  try {
+    const options = '{ numReplicas: 2, resources: { gpus: 1 }, placement: { labels: { gpu: "found" } } }';
+    const { code, err } = await deploy("found", options);
+    assert.equal(code, 0, err);
+    assert.deepEqual((await replicasOf("found")).map(({ gpus }) => gpus.join()).sort(), found);
+    const seen = new Set<string>();
+    await eventually(async () => {
+      const { body } = await post(`${head.http}/found`, {});
+      seen.add((body as { gpus: string }).gpus);
+      return seen.size === 2 ? true : undefined;
+    });
+    assert.deepEqual([...seen].sort(), found);
+    assert.equal((await head.serve(["delete", "found"])).code, 0);
+  } finally {
+    await node.close();
+  }
 });
 
 test("replicas of a node that is lost are placed on the others, and the node may come back", async () => {
