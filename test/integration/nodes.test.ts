@@ -3,7 +3,8 @@ import { chmodSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import type { ClusterStatus, ReplicaStatusView } from "../../core/status.ts";
-import { eventually, post, startCluster, type TestCluster } from "./cluster.ts";
+import { startLoad } from "../../load/open-loop.ts";
+import { eventually, post, processesOf, startCluster, type TestCluster } from "./cluster.ts";
 
 const APP = `
 import { deployment } from "thornback";
@@ -131,6 +132,22 @@ test("GPUs that nvidia-smi lists are found, and each replica sees its own by uui
   } finally {
     await node.close();
   }
+});
+
+test("a proxy that is killed costs callers of the other nodes' proxies nothing, and answers again", async () => {
+  const [, victim] = others;
+  assert.ok(victim);
+  const headers = { "content-type": "application/json" };
+  const options = { method: "POST", headers, body: "{}", ratePerSecond: 100, timeoutMs: 10_000 } as const;
+  const load = startLoad({ ...options, url: `${head.http}/spread` });
+  const [proxy] = processesOf(victim.dataDir).filter(({ command }) => command.includes("/proxy/main."));
+  assert.ok(proxy);
+  process.kill(proxy.pid, "SIGKILL");
+  await eventually(async () => {
+    const answer = await fetch(`${victim.http}/-/readyz`).catch(() => undefined);
+    return answer?.status === 200 && load.sent > 100 ? true : undefined;
+  });
+  assert.deepEqual((await load.stop()).failures, {});
 });
 
 test("replicas of a node that is lost are placed on the others, and the node may come back", async () => {
