@@ -5,7 +5,7 @@
  */
 import { backoff } from "../core/backoff.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { CHILD_GRACE_MS, STABLE_AFTER_MS, PROXY_BACKOFF } from "../core/limits.ts";
+import { CHILD_GRACE_MS, PROXY_BACKOFF, STABLE_AFTER_MS } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { Address } from "../core/network.ts";
 import type { Random } from "../core/random.ts";

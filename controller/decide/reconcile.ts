@@ -124,19 +124,21 @@ function giveUp(plan: Plan, name: ApplicationName): void {
   }
 }
 
+/** Replicas of a deployment in one version that take requests from every router. */
+function servingCount({ state, now }: Plan, deployment: DeploymentId, version: Version): number {
+  const replicas = replicasOf(state, deployment);
+  return replicas.filter((replica) => replica.version === version && isServing(state, replica, now)).length;
+}
+
 /**
  * The release to go back to: the newest since the stable one of which every deployment serves. It may not have been
  * promoted yet, for instance a first release that a broken second one followed at once; what serves is never taken away.
  */
-function fallbackOf({ state, now }: Plan, application: ApplicationRecord): number {
+function fallbackOf(plan: Plan, application: ApplicationRecord): number {
   const { stable, target: given } = application;
   const later = application.releases.filter(({ generation }) => generation > stable && generation < given);
   const serving = later
-    .filter((release) =>
-      deploymentsOf(release).every(({ id, spec }) =>
-        replicasOf(state, id).some((replica) => replica.version === spec.version && isServing(state, replica, now)),
-      ),
-    )
+    .filter((release) => deploymentsOf(release).every(({ id, spec }) => servingCount(plan, id, spec.version) > 0))
     .map(({ generation }) => generation);
   return Math.max(stable, ...serving);
 }
@@ -230,17 +232,14 @@ function wouldFitWithout(state: ClusterState, pending: ReplicaId, other: Replica
 
 /** Whether the target release serves fully: enough of every deployment, and no router knows an outdated replica. */
 function isWhole(plan: Plan, application: ApplicationRecord, wanted: readonly Wanted[]): boolean {
-  const { state, now } = plan;
   if (application.failure !== undefined || application.stable === application.target) return false;
   if (effectiveRelease(application) === undefined) return false;
   return wanted.every(({ deployment, version, target: count }) => {
     if (version === undefined) return true;
-    const replicas = replicasOf(state, deployment);
-    const serving = replicas.filter((replica) => replica.version === version && isServing(state, replica, now));
-    const isOutdatedListed = replicas.some(
+    const isOutdatedListed = replicasOf(plan.state, deployment).some(
       (replica) => replica.version !== version && (replica.desired === "run" || replica.desired === "leave"),
     );
-    return serving.length >= count && !isOutdatedListed;
+    return servingCount(plan, deployment, version) >= count && !isOutdatedListed;
   });
 }
 

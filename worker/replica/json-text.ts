@@ -10,7 +10,7 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(toPlain(value, "result", 0)) ?? "null";
 }
 
-/** What cannot be walked on to: most of it is JSON as it is. */
+/** Most elements: JSON as they are, so they are spared the checks that the rest needs. */
 function isLeaf(value: unknown): boolean {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value === undefined;
 }
