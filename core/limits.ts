@@ -15,8 +15,6 @@ export const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 export const DEFAULT_MAX_REQUEST_BODY_BYTES = 8 * 1024 * 1024;
 /** No option may raise a body above this: it is gathered in memory, in the proxy and in the replica. */
 export const MOST_REQUEST_BODY_BYTES = 1024 * 1024 * 1024;
-/** Bodies of all requests that one proxy holds, read or being read: as many as one of the largest there may be. */
-export const MOST_HELD_BODY_BYTES = 1024 * 1024 * 1024;
 /** Nesting a JSON body may have; deeper than this is an attack on recursive code, not data. */
 export const MOST_JSON_DEPTH = 64;
 /** Request line and headers together; Node's own default. */
@@ -31,6 +29,32 @@ export const MOST_VALUE_DEPTH = 512;
 export const MOST_PROBLEMS = 50;
 /** Times one request may be handed to a replica, the first included; a replica that refuses it does not count. */
 export const MOST_ATTEMPTS = 4;
+/** Priorities go from −10 to 10: enough classes of traffic, and a queue for each costs nothing. */
+export const MOST_PRIORITY = 10;
+/** Retries a router may make: this share of its requests, so that trouble is never multiplied by retrying. */
+export const RETRY_BUDGET_SHARE = 0.2;
+/** Retries that are allowed however few requests there were; the slots of one replica where those are more. */
+export const RETRY_BUDGET_FLOOR = 10;
+/** The time that a retry budget looks back. */
+export const RETRY_BUDGET_SPAN_MS = 10_000;
+/** The time over which a router measures how fast its queue drains; longer would be slow to see another replica. */
+export const DRAIN_RATE_SPAN_MS = 10_000;
+/** Requests that must have ended while others waited before a router predicts how long one will wait. */
+export const LEAST_DRAIN_EVIDENCE = 20;
+/** Longest `Retry-After` of a full queue. */
+export const MOST_RETRY_AFTER_SECONDS = 60;
+/** Failures in a row, of the replica and not of user code, after which a router leaves a replica out. */
+export const EJECT_AFTER_FAILURES = 5;
+/** How long a replica is left out before it is tried again, doubled each time it fails again. */
+export const EJECTION_BACKOFF = { firstMs: 1_000, mostMs: 30_000 } as const;
+/** A replica that was back for so long is left out as if for the first time. */
+export const EJECTION_FORGOTTEN_MS = 60_000;
+/** Answers a router must have had of a replica before it compares its run times with others'. */
+export const LEAST_RUN_TIMES = 20;
+/** Run times of a replica that a router keeps: the latest. */
+export const RUN_TIMES_KEPT = 32;
+/** A router compares its replicas' run times this often. */
+export const RUN_TIME_CHECK_MS = 1_000;
 /** Milliseconds a client has to send its request head; slower is a slowloris. */
 export const HEADERS_TIMEOUT_MS = 4_000;
 /** Milliseconds a client has to send its whole request. */
@@ -43,6 +67,43 @@ export const READER_STALL_MS = 30_000;
 /** What a client may go on sending after its request was refused as too long; then its connection is cut. */
 export const MOST_DISCARDED_BYTES = 16 * 1024 * 1024;
 
+/** A request's body up to this is held whole until the request ends, so that it can be sent again; a longer one streams. */
+export const MOST_REPLAYED_BODY_BYTES = 64 * 1024;
+/**
+ * A proxy that drains closes connections that are idle after this, and answers what still comes on them: a load balancer
+ * may just be sending a request on one. One that is in use says `connection: close` with its next answer.
+ */
+export const DRAIN_IDLE_MS = 500;
+/** Proxies of one node: each reaches every replica by links of its own. */
+export const MOST_PROXIES = 64;
+/** Connections of clients that one proxy keeps; beyond it new ones are closed at once. Each may hold a replayable body. */
+export const MOST_CLIENT_CONNECTIONS = 16_384;
+/** Bytes of one body that may be under way between two hops: enough for a fast network, little for a slow reader. */
+export const STREAM_WINDOW_BYTES = 256 * 1024;
+/** Frames with more body than this go by a link's second connection, so that small ones need not wait behind them. */
+export const BULK_BODY_BYTES = 32 * 1024;
+/** A client that sends its body slower than MIN_BODY_BYTES_PER_SECOND over such a span is given up. */
+export const SLOW_BODY_SPAN_MS = 5_000;
+/** See SLOW_BODY_SPAN_MS: no network in use is slower. */
+export const MIN_BODY_BYTES_PER_SECOND = 1_024;
+
+// WebSockets.
+
+/** One message of a WebSocket, either way: it is gathered before it is handed on. */
+export const MOST_SOCKET_MESSAGE_BYTES = 1024 * 1024;
+/** Between two pings of a WebSocket: below the idle time-outs of common load balancers. */
+export const SOCKET_PING_MS = 30_000;
+/** Pings in a row that a client may leave unanswered before it is taken for gone. */
+export const MOST_MISSED_PONGS = 2;
+/** Pings a client may send in a second; each makes work and carries nothing. */
+export const MOST_PINGS_PER_SECOND = 100;
+/** When one side of a WebSocket has closed it, the other has so long to do the same. */
+export const SOCKET_CLOSE_MS = 5_000;
+/** Silence of an event stream after which a comment goes out, so that nobody between takes the connection for dead. */
+export const SSE_SILENCE_MS = 15_000;
+/** What a replica may have sent to one WebSocket that its client has not read; beyond it the connection is given up. */
+export const MOST_UNREAD_SOCKET_BYTES = 16 * 1024 * 1024;
+
 // Frames.
 
 /** One frame's head: method, path and headers, or a call's name and options. */
@@ -51,6 +112,10 @@ export const MOST_FRAME_HEAD_BYTES = 64 * 1024 - 1;
 export const MOST_FRAME_BODY_BYTES = MOST_REQUEST_BODY_BYTES + 1024 * 1024;
 /** Connecting to a replica, and its handshake; on one machine it takes 1 ms. */
 export const REPLICA_CONNECT_TIMEOUT_MS = 2_000;
+/** A replica of which nothing has come for so long, though answers are due, is asked whether it is there. */
+export const PING_AFTER_MS = 250;
+/** One that has not answered that by then is silent: nothing new goes there until it is heard again. */
+export const PING_SILENT_MS = 500;
 /** One control message between a worker and its children; a routing table of 10,000 replicas is about 3 MB. */
 export const MOST_CONTROL_MESSAGE_BYTES = 64 * 1024 * 1024;
 
@@ -170,6 +235,18 @@ export const STORE_LOG_BYTES = 4 * 1024 * 1024;
 export const MOST_DEPLOYMENTS = 256;
 /** Replicas of one deployment. */
 export const MOST_REPLICAS = 10_000;
+/** Keys of one application; each request's key is compared with all of them, 10 ns each. */
+export const MOST_ACCESS_KEYS = 1_000;
+/** Highest `maxOngoingRequests` of a key: the connections a proxy keeps are the bound beyond it. */
+export const MOST_ONGOING_OF_KEY = 1_000_000;
+/** Applications whose keys' use a proxy remembers; one that is forgotten begins with full budgets again. */
+export const MOST_METERED_APPLICATIONS = 1_024;
+/** Origins, methods or headers that one CORS setting may list. */
+export const MOST_CORS_NAMES = 100;
+/** How long browsers remember a preflight's answer; more than ten minutes most of them do not. */
+export const DEFAULT_PREFLIGHT_AGE_SECONDS = 600;
+/** Networks that `--trusted-proxies` may list; each is compared with on requests from any address. */
+export const MOST_TRUSTED_PROXIES = 64;
 /** Longest time an option may ask for: a day. */
 export const MOST_OPTION_MS = 24 * 60 * 60 * 1_000;
 /** Nesting that `userConfig` and the arguments of `bind` may have. */

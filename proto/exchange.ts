@@ -1,5 +1,6 @@
 import type { Cancellation } from "../core/cancellation.ts";
 import type { RequestId } from "../core/ids.ts";
+import type { Body } from "./body.ts";
 
 /** What travels in front of a request's body from a router to a replica. */
 export type RequestHead = HttpRequestHead | CallRequestHead;
@@ -15,9 +16,9 @@ type CommonHead = {
   readonly traceparent: string;
 };
 
-/** An HTTP request, for an ingress. */
+/** An HTTP request, for an ingress; `socket`: one that asks for a WebSocket, whose messages are the two bodies. */
 export type HttpRequestHead = CommonHead & {
-  readonly kind: "http";
+  readonly kind: "http" | "socket";
   readonly method: string;
   /** Below the route prefix, always with a leading slash, query included. */
   readonly path: string;
@@ -36,19 +37,24 @@ export type CallRequestHead = CommonHead & {
   readonly priority: number;
 };
 
-/** A whole answer. For a call: status 200, no headers, and the encoded result as its body. */
+/**
+ * An answer. For a call: status 200, no headers, and as its body the encoded result, or for a method that yields the
+ * encoded items as records (`codec/record.ts`). For a WebSocket: status 101, and the replica's messages as records.
+ */
 export type Answer = {
   readonly status: number;
   /** Names and values by turns. */
   readonly headers: readonly string[];
-  /** In order; empty: no body. */
-  readonly body: readonly Uint8Array[];
+  readonly body: Body;
 };
 
 /** What answers requests in a replica; the frame server calls it, the simulation's replicas are one too. */
 export interface RequestHandler {
   /** Requests accepted and not yet finished. */
   readonly ongoing: number;
-  /** Resolves with the answer; rejects with a ServeError, at once with a ReplicaRefusedError when it takes nothing. */
-  handle(head: RequestHead, body: Uint8Array, cancellation: Cancellation): Promise<Answer>;
+  /**
+   * Resolves with the answer; rejects with a ServeError, at once with a ReplicaRefusedError when it takes nothing: then
+   * nobody has received the body. A request whose answer is a stream is ongoing until that is settled.
+   */
+  handle(head: RequestHead, body: Body, cancellation: Cancellation): Promise<Answer>;
 }

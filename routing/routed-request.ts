@@ -3,19 +3,25 @@ import type { Cancellation } from "../core/cancellation.ts";
 import type { ServeError } from "../core/error.ts";
 import type { Version } from "../core/ids.ts";
 import type { OutgoingHead } from "../proto/codec/exchange.ts";
+import { isStream, type Body, type BodyStream } from "../proto/body.ts";
 import type { Answer } from "../proto/exchange.ts";
 import type { Expiring } from "./deadline-sweep.ts";
-import type { ReplicaClient, ReplicaStream } from "./replica-client.ts";
+import type { Candidate } from "./candidate.ts";
+import type { ReplicaStream } from "./sent-requests.ts";
 
 /** A request on its way to a deployment. */
 export type RouterRequest = {
   readonly head: OutgoingHead;
-  /** In order; kept until the request has ended, so that it can be sent again. */
-  readonly body: readonly Uint8Array[];
+  /** A whole one is kept until the request has ended, so that it can be sent again; a stream while nobody touched it. */
+  readonly body: Body;
   /** Of the clock that the router was given. */
   readonly deadlineAt: number;
   /** Whether sending it twice does no harm. */
   readonly isIdempotent: boolean;
+  /** Higher goes first in the queue: -10 to 10, mostly 0. */
+  readonly priority: number;
+  /** Session key, for sticky routing; empty without. */
+  readonly key: string;
   /** Somebody cancels it here when nobody waits for the answer any more; undefined: nobody will. */
   readonly cancellation: Cancellation | undefined;
 };
@@ -29,21 +35,30 @@ export interface RoutedRequestOwner {
   onError(routed: RoutedRequest, error: ServeError, wasHanded: boolean): void;
   onDeadline(routed: RoutedRequest): void;
   onCancel(routed: RoutedRequest, reason: ServeError): void;
+  /** The last byte of its streaming answer was used up, or it broke off. */
+  onStreamEnd(routed: RoutedRequest): void;
 }
 
-/** One request in its router: queued → ongoing (→ queued again) → ended, each of which its router decides. */
+/**
+ * One request in its router: queued → ongoing (→ queued again) → ended, each of which its router decides. One whose answer
+ * streams has ended for its caller with the answer's head; its deadline and its cancellation hold on to the stream's end.
+ */
 export class RoutedRequest implements ReplicaStream, Expiring {
   readonly request: RouterRequest;
   readonly deadlineAt: number;
   readonly arrivedAt: number;
+  sweepIndex = -1;
   readonly #owner: RoutedRequestOwner;
   readonly #resolve: (answer: RoutedAnswer) => void;
   readonly #reject: (error: ServeError) => void;
   readonly #unsubscribe: (() => void) | undefined;
+  #streaming: BodyStream | undefined;
   /** Its place in the queue, whether it waits there now or not. */
   place: QueueEntry<RoutedRequest> | undefined;
   /** Which replica has it; undefined while none has. */
-  client: ReplicaClient | undefined;
+  candidate: Candidate | undefined;
+  /** When it was handed to a replica last; below 0: never yet. */
+  sentAt = -1;
   stream = 0;
   attempts = 0;
   hasEnded = false;
@@ -61,6 +76,22 @@ export class RoutedRequest implements ReplicaStream, Expiring {
     this.#resolve = end.resolve;
     this.#reject = end.reject;
     this.#unsubscribe = request.cancellation?.onCancel((reason) => this.#owner.onCancel(this, reason));
+    const { body } = request;
+    if (!isStream(body)) return;
+    body.onSettled((error) => {
+      if (error !== undefined && !this.hasEnded) this.#owner.onCancel(this, error);
+    });
+  }
+
+  /** Whether it may be sent to another replica after one had begun with it. */
+  get isRepeatable(): boolean {
+    return this.request.isIdempotent && this.isReplayable && !this.hasEnded;
+  }
+
+  /** Whether all of its body is still here. */
+  get isReplayable(): boolean {
+    const { body } = this.request;
+    return !isStream(body) || !body.isReceived;
   }
 
   onAnswer(answer: Answer): void {
@@ -75,20 +106,29 @@ export class RoutedRequest implements ReplicaStream, Expiring {
     this.#owner.onDeadline(this);
   }
 
-  resolve(answer: RoutedAnswer): void {
-    if (!this.#end()) return;
-    this.#resolve(answer);
+  resolve(routed: RoutedAnswer): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    const { body } = routed.answer;
+    if (isStream(body)) {
+      this.#streaming = body;
+      body.onSettled(() => {
+        this.#streaming = undefined;
+        this.#unsubscribe?.();
+        this.#owner.onStreamEnd(this);
+      });
+    } else this.#unsubscribe?.();
+    this.#resolve(routed);
   }
 
+  /** Fails it, or breaks off the answer that streams. */
   reject(error: ServeError): void {
-    if (!this.#end()) return;
-    this.#reject(error);
-  }
-
-  #end(): boolean {
-    if (this.hasEnded) return false;
+    if (this.hasEnded) {
+      this.#streaming?.abort(error);
+      return;
+    }
     this.hasEnded = true;
     this.#unsubscribe?.();
-    return true;
+    this.#reject(error);
   }
 }

@@ -13,6 +13,7 @@ import {
   PayloadTooLargeError,
   PermissionDeniedError,
   QueueFullError,
+  RateLimitedError,
   ReplicaLostError,
   ReplicaRefusedError,
   RouteConflictError,
@@ -24,9 +25,9 @@ import {
   type ServeErrorOptions,
 } from "../../core/error.ts";
 import { ERROR_MAP } from "../../core/error-map.ts";
-import type { ReplicaId, RequestId } from "../../core/ids.ts";
+import type { RequestId } from "../../core/ids.ts";
 import { MOST_FRAME_HEAD_BYTES } from "../../core/limits.ts";
-import type { Answer, CallRequestHead, HttpRequestHead, RequestHead } from "../exchange.ts";
+import type { CallRequestHead, HttpRequestHead, RequestHead } from "../exchange.ts";
 import { FRAME_VERSION } from "../frame/frame.ts";
 
 /**
@@ -34,13 +35,17 @@ import { FRAME_VERSION } from "../frame/frame.ts";
  * breaks, so the head of a request costs one `join` here and one `split` there. Fields that may hold any text are
  * percent-encoded.
  *
- *     REQUEST  http | call, request id, milliseconds left, depth, trace context, then
- *              http: method, path, prefix, names and values of headers by turns
+ *     REQUEST  http | socket | call, request id, milliseconds left, depth, trace context, length of a streaming body, then
+ *              http, socket: method, path, prefix, names and values of headers by turns
  *              call: method, key, model id, priority
- *     ANSWER   status, ongoing requests of the replica, names and values of headers by turns
+ *     ANSWER   status, ongoing requests of the replica, length of a streaming body, then names and values of headers
  *     ERROR    code, ongoing requests of the replica                             body: JSON of message and details
- *     HELLO    version, replica id, secret
+ *     HELLO    version, replica id, secret, link, which connection of it
  *     WELCOME  version, ongoing requests of the replica
+ *     PONG     ongoing requests of the replica
+ *     CREDIT   bytes
+ *
+ * A length is empty where it is not known, or the body is whole.
  */
 
 /** A request's head before it is sent; how long it has left is only known then. */
@@ -49,23 +54,25 @@ export type OutgoingHead = Omit<HttpRequestHead, "timeoutMs"> | Omit<CallRequest
 /**
  * Head of a REQUEST.
  *
+ * What of it comes from outside is safe already: method, path and headers passed an HTTP parser, which lets no line break,
+ * NUL or character beyond latin-1 through; every other text is checked where it comes in, or escaped here.
+ *
  * @param timeoutMs what is left until the deadline.
- * @throws {InvalidRequestError} when a field holds what a head cannot.
+ * @param length of a body that streams, where it is known.
  * @throws {HttpRequestError} when it is too long.
  */
-export function requestHeadToWire(head: OutgoingHead, timeoutMs: number): string {
-  const { requestId, depth, traceparent } = head;
-  const fields = [head.kind, requestId, String(Math.max(0, Math.ceil(timeoutMs))), String(depth), traceparent];
-  if (head.kind === "http") {
+export function requestHeadToWire(head: OutgoingHead, timeoutMs: number, length?: number): string {
+  const { kind, requestId, depth, traceparent } = head;
+  const leftMs = Math.max(0, Math.ceil(timeoutMs));
+  // Joined once: text that grows by `+=` is a chain of pieces that is flattened when it is written (measured: dearer).
+  const fields = [kind, requestId, String(leftMs), String(depth), traceparent, length === undefined ? "" : String(length)];
+  if (head.kind === "call") {
+    fields.push(escapeText(head.method), escapeText(head.key), escapeText(head.modelId), String(head.priority));
+  } else {
     fields.push(head.method, head.path, escapeText(head.prefix));
     for (const field of head.headers) fields.push(field);
-  } else {
-    fields.push(escapeText(head.method), escapeText(head.key), escapeText(head.modelId), String(head.priority));
   }
   const text = fields.join("\n");
-  if (!isSafe(text, fields.length)) {
-    throw new InvalidRequestError(`the request's ${unsafeField(fields)} holds a character that cannot be sent`);
-  }
   if (text.length > MOST_FRAME_HEAD_BYTES) {
     throw new HttpRequestError(
       "headers_too_large",
@@ -75,37 +82,54 @@ export function requestHeadToWire(head: OutgoingHead, timeoutMs: number): string
   return text;
 }
 
+const CALL_FIELDS = 10;
+const HTTP_FIELDS = 9;
+
 /**
- * The request that a REQUEST's head is of.
+ * The request that a REQUEST's head is of, and the length of its body where that streams and it is known.
  *
  * @throws {InvalidRequestError} when it is none.
  */
-export function requestHeadFromWire(text: string): RequestHead {
+export function requestHeadFromWire(text: string): { readonly head: RequestHead; readonly length: number | undefined } {
   const fields = text.split("\n");
-  const [kind, requestId = "", timeout, depth, traceparent = "", method = "", second = "", third = "", fourth] = fields;
+  const [kind, requestId = "", timeout, depth, traceparent = "", lengthText = "", method = "", second = ""] = fields;
   const common = { requestId: requestId as RequestId, timeoutMs: Number(timeout), depth: Number(depth), traceparent };
+  const length = lengthText === "" ? undefined : Number(lengthText);
+  const third = unescapeText(fields[8] ?? "");
   if (!Number.isFinite(common.timeoutMs) || !Number.isInteger(common.depth)) throw unreadable("request");
-  if (kind === "http" && fields.length >= 8 && fields.length % 2 === 0) {
-    const prefix = unescapeText(third);
-    return { kind, ...common, method, path: second, prefix, headers: fields.slice(8) };
+  if (length !== undefined && !(Number.isSafeInteger(length) && length >= 0)) throw unreadable("request");
+  if ((kind === "http" || kind === "socket") && fields.length >= HTTP_FIELDS && fields.length % 2 === 1) {
+    const head = { kind, ...common, method, path: second, prefix: third, headers: fields.slice(HTTP_FIELDS) } as const;
+    return { head, length };
   }
-  if (kind === "call" && fields.length === 9 && Number.isFinite(Number(fourth))) {
-    const [name, key, modelId] = [unescapeText(method), unescapeText(second), unescapeText(third)];
-    return { kind, ...common, method: name, key, modelId, priority: Number(fourth) };
+  const priority = Number(fields[9]);
+  if (kind === "call" && fields.length === CALL_FIELDS && Number.isFinite(priority)) {
+    const [name, key] = [unescapeText(method), unescapeText(second)];
+    return { head: { kind, ...common, method: name, key, modelId: third, priority }, length };
   }
   throw unreadable("request");
 }
+
+/** What an ANSWER's head says. */
+export type AnswerHead = {
+  readonly status: number;
+  readonly headers: readonly string[];
+  /** Of a body that streams, where it is known. */
+  readonly length: number | undefined;
+  /** Requests that its replica had when it sent it. */
+  readonly ongoing: number;
+};
 
 /**
  * Head of an ANSWER.
  *
  * @throws {HandlerError} when a header holds what HTTP does not allow, or all of them are too long.
  */
-export function answerHeadToWire(answer: Answer, ongoing: number): string {
-  const fields = [String(answer.status), String(ongoing), ...answer.headers];
-  const text = fields.join("\n");
-  if (!isSafe(text, fields.length) || fields.length % 2 !== 0) {
-    throw new HandlerError(`the answer's ${unsafeField(fields)} holds a character that HTTP does not allow`);
+export function answerHeadToWire({ status, headers, length, ongoing }: AnswerHead): string {
+  let text = `${status}\n${ongoing}\n${length ?? ""}`;
+  for (const field of headers) text += `\n${field}`;
+  if (!isSafe(text, ANSWER_FIELDS + headers.length) || headers.length % 2 !== 0) {
+    throw new HandlerError(`the answer's ${unsafeField(headers)} holds a character that HTTP does not allow`);
   }
   if (text.length > MOST_FRAME_HEAD_BYTES) {
     throw new HandlerError(
@@ -115,20 +139,24 @@ export function answerHeadToWire(answer: Answer, ongoing: number): string {
   return text;
 }
 
+const ANSWER_FIELDS = 3;
+
 /**
- * The answer, and how many requests its replica had when it sent it.
+ * What an ANSWER's head says.
  *
  * @throws {InternalError} when it is no answer's head.
  */
-export function answerFromWire(text: string, body: Uint8Array): { answer: Answer; ongoing: number } {
+export function answerHeadFromWire(text: string): AnswerHead {
   const fields = text.split("\n");
   const status = Number(fields[0]);
   const ongoing = Number(fields[1]);
+  const length = fields[2] === "" ? undefined : Number(fields[2]);
   const isStatus = Number.isInteger(status) && status >= 100 && status <= 599;
-  if (!isStatus || !Number.isInteger(ongoing) || fields.length % 2 !== 0) {
+  const isLength = length === undefined || (Number.isSafeInteger(length) && length >= 0);
+  if (!isStatus || !isLength || !Number.isInteger(ongoing) || fields.length % 2 === 0) {
     throw new InternalError("a replica's answer cannot be read: are router and replica of the same release?");
   }
-  return { answer: { status, headers: fields.slice(2), body: body.byteLength === 0 ? [] : [body] }, ongoing };
+  return { status, headers: fields.slice(ANSWER_FIELDS), length, ongoing };
 }
 
 /** Head and body of an ERROR. The cause stays behind: it is for this process's log. */
@@ -161,18 +189,35 @@ export function errorFromWire(head: string, body: Uint8Array): { error: ServeErr
   return { error: new InternalError("a replica sent an error of an unknown kind"), ongoing: 0 };
 }
 
-/** Head of a HELLO: which replica a router wants, and the proof that it may call it. */
-export function helloToWire(replicaId: ReplicaId, callSecret: string): string {
-  return `${FRAME_VERSION}\n${escapeText(replicaId)}\n${escapeText(callSecret)}`;
+/** Which of a link's two connections: `main` carries small frames, `bulk` large bodies. */
+export type LinkPart = "main" | "bulk";
+
+/** What a HELLO says: which replica a router wants, the proof that it may call it, and which connection this is. */
+export type Hello = {
+  readonly replicaId: string;
+  readonly callSecret: string;
+  /** Made anew by the router for each attempt; its two connections say the same. */
+  readonly linkId: string;
+  readonly part: LinkPart;
+};
+
+/** Head of a HELLO. */
+export function helloToWire({ replicaId, callSecret, linkId, part }: Hello): string {
+  return `${FRAME_VERSION}\n${escapeText(replicaId)}\n${escapeText(callSecret)}\n${escapeText(linkId)}\n${part}`;
 }
 
 /** Undefined when it is no HELLO of this version. */
-export function helloFromWire(head: string): { replicaId: string; callSecret: string } | undefined {
-  const [version, replicaId, callSecret, ...more] = head.split("\n");
-  if (version !== FRAME_VERSION || replicaId === undefined || callSecret === undefined || more.length > 0)
-    return undefined;
+export function helloFromWire(text: string): Hello | undefined {
+  const [version, replicaId, callSecret, linkId, part, ...more] = text.split("\n");
+  if (version !== FRAME_VERSION || more.length > 0 || (part !== "main" && part !== "bulk")) return undefined;
+  if (replicaId === undefined || callSecret === undefined || linkId === undefined) return undefined;
   try {
-    return { replicaId: unescapeText(replicaId), callSecret: unescapeText(callSecret) };
+    return {
+      replicaId: unescapeText(replicaId),
+      callSecret: unescapeText(callSecret),
+      linkId: unescapeText(linkId),
+      part,
+    };
   } catch {
     return undefined;
   }
@@ -187,6 +232,12 @@ export function welcomeToWire(ongoing: number): string {
 export function welcomeFromWire(head: string): { ongoing: number } | undefined {
   const [version, ongoing] = head.split("\n");
   return version === FRAME_VERSION && Number.isInteger(Number(ongoing)) ? { ongoing: Number(ongoing) } : undefined;
+}
+
+/** The number that is all of a CREDIT's or a PONG's head; undefined when it is none. */
+export function countFromWire(text: string): number | undefined {
+  const count = Number(text);
+  return text !== "" && Number.isSafeInteger(count) && count >= 0 ? count : undefined;
 }
 
 /** No NUL, no CR, nothing beyond latin-1, and no line break but those between the fields. */
@@ -268,8 +319,7 @@ function errorOfCode(code: ErrorCode, message: string, options: ServeErrorOption
       return new DeploymentUnavailableError(message, options);
     case "deadline_exceeded":
       return new DeadlineExceededError(message, options);
-    default:
-      // rate_limited has no class of its own: nothing here limits rates.
-      return new ServeError(code, message, options);
+    case "rate_limited":
+      return new RateLimitedError(message, options);
   }
 }

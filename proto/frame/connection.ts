@@ -2,7 +2,7 @@ import type { Defer } from "../../core/clock.ts";
 import { invariant } from "../../core/assert.ts";
 import { MOST_FRAME_HEAD_BYTES } from "../../core/limits.ts";
 import type { ByteSocket, SocketListener } from "../../core/network.ts";
-import { FRAME_PREFIX_BYTES, FrameReader, writePrefix, type FrameBounds, type FrameKind } from "./frame.ts";
+import { FRAME_PREFIX_BYTES, FrameReader, writePrefix, type Frame, type FrameBounds, type FrameKind } from "./frame.ts";
 
 /**
  * Frames over one socket.
@@ -13,7 +13,7 @@ import { FRAME_PREFIX_BYTES, FrameReader, writePrefix, type FrameBounds, type Fr
  * BY_REFERENCE_BYTES are written from where they are, their bytes must not change until then.
  *
  * The connection owns its socket. It never buffers without bound by itself: how much is under way is bounded by whoever
- * sends, through the slots of a replica.
+ * sends: through the slots of a replica, and the credit of each stream.
  */
 
 const SLAB_BYTES = 64 * 1024;
@@ -22,7 +22,7 @@ const NO_BODY: readonly Uint8Array[] = [];
 
 /** What a connection tells its owner. */
 export interface FrameListener {
-  onFrame(kind: FrameKind, stream: number, head: string, body: Uint8Array): void;
+  onFrame(frame: Frame): void;
   /** The connection is gone; called exactly once, last. */
   onClose(reason: string): void;
 }
@@ -34,6 +34,8 @@ export type FrameConnectionOptions = {
   readonly bounds: FrameBounds;
   readonly listener: FrameListener;
 };
+
+type Outgoing = Pick<Frame, "kind" | "stream" | "head" | "hasMore">;
 
 /** One end of a frame connection; give it the socket's events. */
 export class FrameConnection implements SocketListener {
@@ -59,8 +61,8 @@ export class FrameConnection implements SocketListener {
     this.#listener = listener;
     // Grows to SLAB_BYTES with use: a connection that says little should not hold much.
     this.#slab = Buffer.allocUnsafeSlow(1_024);
-    this.#reader = new FrameReader(bounds, (kind, stream, head, body) => {
-      if (this.#closeReason === undefined) this.#listener.onFrame(kind, stream, head, body);
+    this.#reader = new FrameReader(bounds, (frame) => {
+      if (this.#closeReason === undefined) this.#listener.onFrame(frame);
     });
     this.#onTurnEnd = () => {
       this.#isTurnOpen = false;
@@ -80,9 +82,18 @@ export class FrameConnection implements SocketListener {
 
   /** Sends a frame; its number, counted from 1. After a close it goes nowhere. */
   send(kind: FrameKind, stream: number, head: string, body: readonly Uint8Array[] = NO_BODY): number {
+    return this.#send({ kind, stream, head, hasMore: false }, body);
+  }
+
+  /** Sends a frame after which more of the stream's body follows; its number. */
+  sendOpen(kind: FrameKind, stream: number, head: string, body: readonly Uint8Array[] = NO_BODY): number {
+    return this.#send({ kind, stream, head, hasMore: true }, body);
+  }
+
+  #send(out: Outgoing, body: readonly Uint8Array[]): number {
     const frame = ++this.#sentFrames;
     if (this.#closeReason !== undefined || this.#isGone) return frame;
-    this.#append(kind, stream, head, body);
+    this.#append(out, body);
     if (!this.#isTurnOpen) {
       this.#isTurnOpen = true;
       this.#flush();
@@ -117,13 +128,13 @@ export class FrameConnection implements SocketListener {
     this.#listener.onClose(this.#closeReason);
   }
 
-  #append(kind: FrameKind, stream: number, head: string, body: readonly Uint8Array[]): void {
+  #append({ kind, stream, head, hasMore }: Outgoing, body: readonly Uint8Array[]): void {
     invariant(head.length <= MOST_FRAME_HEAD_BYTES, "a frame's head is longer than its length field can say");
     let bodyBytes = 0;
     for (const part of body) bodyBytes += part.byteLength;
     const isCopied = bodyBytes <= BY_REFERENCE_BYTES;
     this.#reserve(FRAME_PREFIX_BYTES + head.length + (isCopied ? bodyBytes : 0));
-    writePrefix(this.#slab, this.#slabUsed, { kind, stream, headBytes: head.length, bodyBytes });
+    writePrefix(this.#slab, this.#slabUsed, { kind, stream, headBytes: head.length, bodyBytes, hasMore });
     let at = this.#slabUsed + FRAME_PREFIX_BYTES;
     at += this.#slab.write(head, at, "latin1");
     if (isCopied) {

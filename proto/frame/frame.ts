@@ -4,15 +4,22 @@
  *     u32 length of all that follows | u32 stream | u8 kind | u8 flags | u16 head length | head | body
  *
  * Numbers are big-endian; the head is latin-1 text (`codec/exchange.ts`). A stream is one request and its answer; its
- * number is chosen by the router and used once per connection. Stream 0 is the connection itself. Flags are 0 in this
- * version and ignored when read.
+ * number is chosen by the router and used once per link. Stream 0 is the connection itself. MORE is the only flag: more
+ * of this stream's body follows in DATA frames. A link has two connections (`link.ts`); the frames of one body all go by
+ * the same, CANCEL by that of its REQUEST.
  *
  *     router                         replica
- *     HELLO   replica id, secret  →
+ *     HELLO   replica, secret, link →
  *                                 ←  WELCOME  requests ongoing            (or ERROR on stream 0, and the end)
  *     REQUEST head, body          →
+ *     DATA    body, on and on     →                                       as far as CREDIT allows: none at first
+ *                                 ←  CREDIT   bytes                       the first one says that the request is taken
  *                                 ←  ANSWER | ERROR                       exactly one for each REQUEST, in any order
- *     CANCEL                      →                                       its REQUEST is answered all the same
+ *                                 ←  DATA     body, on and on             after an ANSWER with MORE; ERROR breaks it off
+ *     CREDIT  bytes               →                                       beside the STREAM_WINDOW_BYTES there are at first
+ *     CANCEL                      →                                       its REQUEST is answered or broken off all the same
+ *     PING                        →
+ *                                 ←  PONG     requests ongoing
  *                                 ←  GOAWAY                               send nothing new on this connection
  */
 export const FRAME = {
@@ -23,6 +30,10 @@ export const FRAME = {
   ERROR: 5,
   CANCEL: 6,
   GOAWAY: 7,
+  DATA: 8,
+  CREDIT: 9,
+  PING: 10,
+  PONG: 11,
 } as const;
 
 /** What a frame is. */
@@ -33,25 +44,44 @@ export const FRAME_PREFIX_BYTES = 12;
 /** Bytes of the length field, which does not count itself. */
 const LENGTH_BYTES = 4;
 const REST_OF_PREFIX_BYTES = FRAME_PREFIX_BYTES - LENGTH_BYTES;
+const NO_BYTES = new Uint8Array(0);
 /** Version of all this, first in HELLO and WELCOME. A peer with another one is refused. */
-export const FRAME_VERSION = "1";
+export const FRAME_VERSION = "2";
+const MORE = 1;
 
 /** What a reader accepts; the peer is not trusted with more memory than this. */
 export type FrameBounds = { readonly mostHeadBytes: number; readonly mostBodyBytes: number };
 
-/** Gets each frame as it is complete. The body is the receiver's to keep, and is never reused. */
-export type FrameReceiver = (kind: FrameKind, stream: number, head: string, body: Uint8Array) => void;
+/** A frame that was read. */
+export type Frame = {
+  readonly kind: FrameKind;
+  readonly stream: number;
+  readonly head: string;
+  /** The receiver's to keep, and never reused. */
+  readonly body: Uint8Array;
+  /** More of the stream's body follows. */
+  readonly hasMore: boolean;
+};
+
+/** Gets each frame as it is complete; DATA also in pieces as they come. */
+export type FrameReceiver = (frame: Frame) => void;
 
 /** Writes a frame's prefix at `at`; there must be room for FRAME_PREFIX_BYTES. */
 export function writePrefix(
   into: Buffer,
   at: number,
-  frame: { readonly kind: FrameKind; readonly stream: number; readonly headBytes: number; readonly bodyBytes: number },
+  frame: {
+    readonly kind: FrameKind;
+    readonly stream: number;
+    readonly headBytes: number;
+    readonly bodyBytes: number;
+    readonly hasMore: boolean;
+  },
 ): void {
   into.writeUInt32BE(REST_OF_PREFIX_BYTES + frame.headBytes + frame.bodyBytes, at);
   into.writeUInt32BE(frame.stream, at + 4);
   into[at + 8] = frame.kind;
-  into[at + 9] = 0;
+  into[at + 9] = frame.hasMore ? MORE : 0;
   into.writeUInt16BE(frame.headBytes, at + 10);
 }
 
@@ -61,12 +91,17 @@ type PartialFrame = {
   readonly stream: number;
   readonly head: Buffer;
   readonly body: Buffer;
+  readonly hasMore: boolean;
   filledBytes: number;
 };
 
+/** A DATA frame of which some bytes are still to come. */
+type OpenData = { readonly stream: number; readonly hasMore: boolean; leftBytes: number };
+
 /**
  * Takes a byte stream apart into frames. A frame that arrives within one chunk is handed on as a view of it; one that
- * is spread over several gets a buffer of its own, once, after its lengths have been checked.
+ * is spread over several gets a buffer of its own, once, after its lengths have been checked. Only DATA is handed on in
+ * the pieces it comes in: whoever takes a body joins pieces anyway, and so copies them once at most.
  */
 export class FrameReader {
   /** May be changed between frames, for instance once the peer has proved who it is. */
@@ -75,6 +110,7 @@ export class FrameReader {
   /** The first bytes of a prefix that is not complete. */
   #rest: Buffer | undefined;
   #partial: PartialFrame | undefined;
+  #data: OpenData | undefined;
   #failure: string | undefined;
 
   constructor(bounds: FrameBounds, receive: FrameReceiver) {
@@ -90,7 +126,9 @@ export class FrameReader {
       bytes = Buffer.concat([this.#rest, bytes]);
       this.#rest = undefined;
     }
-    let at = this.#partial === undefined ? 0 : this.#fill(this.#partial, bytes, 0);
+    let at = 0;
+    if (this.#partial !== undefined) at = this.#fill(this.#partial, bytes, 0);
+    else if (this.#data !== undefined) at = this.#takeData(this.#data, bytes, 0);
     while (bytes.length - at >= FRAME_PREFIX_BYTES) {
       const next = this.#readFrame(bytes, at);
       if (typeof next === "string") {
@@ -114,12 +152,19 @@ export class FrameReader {
     const kind = bytes[at + 8] ?? 0;
     if (!isFrameKind(kind)) return `a frame has the unknown kind ${kind}`;
     const stream = bytes.readUInt32BE(at + 4);
+    const hasMore = bytes[at + 9] === MORE;
     const headStart = at + FRAME_PREFIX_BYTES;
     const end = at + LENGTH_BYTES + length;
     if (end <= bytes.length) {
       const bodyStart = headStart + headBytes;
-      this.#receive(kind, stream, bytes.toString("latin1", headStart, bodyStart), bytes.subarray(bodyStart, end));
+      const head = headBytes === 0 ? "" : bytes.toString("latin1", headStart, bodyStart);
+      const body = bodyBytes === 0 ? NO_BYTES : bytes.subarray(bodyStart, end);
+      this.#receive({ kind, stream, head, body, hasMore });
       return end;
+    }
+    if (kind === FRAME.DATA && headBytes === 0) {
+      this.#data = { stream, hasMore, leftBytes: bodyBytes };
+      return this.#takeData(this.#data, bytes, headStart);
     }
     // The body gets memory of its own, from its first byte on, so that typed arrays in it can be looked at in place.
     const partial: PartialFrame = {
@@ -127,10 +172,30 @@ export class FrameReader {
       stream,
       head: Buffer.allocUnsafeSlow(headBytes),
       body: Buffer.allocUnsafeSlow(bodyBytes),
+      hasMore,
       filledBytes: 0,
     };
     this.#partial = partial;
     return this.#fill(partial, bytes, headStart);
+  }
+
+  /** Hands on what has come of a DATA frame; gives where the rest begins. */
+  #takeData(data: OpenData, bytes: Buffer, from: number): number {
+    const end = Math.min(bytes.length, from + data.leftBytes);
+    data.leftBytes -= end - from;
+    const isWhole = data.leftBytes === 0;
+    if (isWhole) this.#data = undefined;
+    if (end > from || isWhole) {
+      const { stream, hasMore } = data;
+      this.#receive({
+        kind: FRAME.DATA,
+        stream,
+        head: "",
+        body: bytes.subarray(from, end),
+        hasMore: hasMore || !isWhole,
+      });
+    }
+    return end;
   }
 
   /** Copies what belongs to the partial frame; gives where the rest begins. */
@@ -148,7 +213,8 @@ export class FrameReader {
       at += copied;
       if (partial.filledBytes === head.length + body.length) {
         this.#partial = undefined;
-        this.#receive(partial.kind, partial.stream, head.toString("latin1"), body);
+        const { kind, stream, hasMore } = partial;
+        this.#receive({ kind, stream, head: head.toString("latin1"), body, hasMore });
       }
     }
     return at;
@@ -156,5 +222,5 @@ export class FrameReader {
 }
 
 function isFrameKind(kind: number): kind is FrameKind {
-  return kind >= FRAME.HELLO && kind <= FRAME.GOAWAY;
+  return kind >= FRAME.HELLO && kind <= FRAME.PONG;
 }

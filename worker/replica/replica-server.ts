@@ -1,30 +1,21 @@
 /**
- * A replica's door. Routers connect, say HELLO with the replica's id and its call secret, and send requests as frames
- * (`proto/frame/frame.ts`); each gets exactly one answer, a cancelled one too.
+ * A replica's door. Routers connect, say HELLO with the replica's id, its call secret and the name of their link, and
+ * send requests as frames (`proto/frame/frame.ts`).
  *
- *     connection:  connected → (HELLO right, in time) greeted → closed
- *
- * A connection that breaks cancels the requests that came over it: whoever asked is gone. What a request does, and
- * whether it is taken at all, is the handler's business.
+ *     connection:  connected → (HELLO right, in time) greeted: part of its router's link → closed, and the link with it
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { Cancellation } from "../../core/cancellation.ts";
 import type { Clock, Defer, Timer } from "../../core/clock.ts";
-import { CancelledError, HandlerError, PermissionDeniedError, ServeError } from "../../core/error.ts";
+import { PermissionDeniedError } from "../../core/error.ts";
 import type { ReplicaId } from "../../core/ids.ts";
 import { MOST_FRAME_BODY_BYTES, MOST_FRAME_HEAD_BYTES, REPLICA_CONNECT_TIMEOUT_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Address, ByteSocket, Listener, Network } from "../../core/network.ts";
-import {
-  answerHeadToWire,
-  errorToWire,
-  helloFromWire,
-  requestHeadFromWire,
-  welcomeToWire,
-} from "../../proto/codec/exchange.ts";
-import type { Answer, RequestHandler } from "../../proto/exchange.ts";
+import { errorToWire, helloFromWire, welcomeToWire, type Hello } from "../../proto/codec/exchange.ts";
+import type { RequestHandler } from "../../proto/exchange.ts";
 import { FrameConnection, type FrameListener } from "../../proto/frame/connection.ts";
-import { FRAME, type FrameKind } from "../../proto/frame/frame.ts";
+import { FRAME, type Frame } from "../../proto/frame/frame.ts";
+import { RouterLink } from "./router-link.ts";
 
 /** What a frame server is made of. */
 export type ReplicaServerDeps = {
@@ -62,158 +53,112 @@ const LINGER_MS = 500;
 
 /** Starts to listen. Rejects with the network's cause when it cannot. */
 export async function serveReplica(deps: ReplicaServerDeps): Promise<ReplicaServer> {
-  const links = new Set<RouterLink>();
-  const state = { isGoingAway: false, onLastGone: (): void => {} };
-  const listener: Listener = await deps.network.listen(deps.address, (socket) => {
-    const link = new RouterLink(deps, socket, state, () => {
-      links.delete(link);
-      if (links.size === 0) state.onLastGone();
-    });
-    links.add(link);
-    return link.connection;
-  });
-  const goAway = (): void => {
-    if (state.isGoingAway) return;
-    state.isGoingAway = true;
-    for (const link of links) link.goAway();
-  };
+  const door = new Door(deps);
+  const listener: Listener = await deps.network.listen(deps.address, (socket) => new Visitor(deps, socket, door).connection);
   return {
     address: listener.address,
-    goAway,
+    goAway: () => door.goAway(),
     async close() {
-      goAway();
+      door.goAway();
       await listener.close();
-      await new Promise<void>((resolve) => {
-        const timer = deps.clock.after(LINGER_MS, resolve);
-        state.onLastGone = () => {
-          timer.cancel();
-          resolve();
-        };
-        if (links.size === 0) state.onLastGone();
-      });
-      for (const link of links) link.connection.close("the replica ends");
+      await door.empty();
     },
   };
 }
 
-/** One router's connection. */
-class RouterLink implements FrameListener {
+/** The links there are, by the name that their routers gave them. */
+class Door {
+  readonly #deps: ReplicaServerDeps;
+  readonly #links = new Map<string, RouterLink>();
+  #isGoingAway = false;
+  #onLastGone = (): void => {};
+
+  constructor(deps: ReplicaServerDeps) {
+    this.#deps = deps;
+  }
+
+  goAway(): void {
+    if (this.#isGoingAway) return;
+    this.#isGoingAway = true;
+    for (const link of this.#links.values()) link.goAway();
+  }
+
+  /** Lets a connection in; undefined when it belongs to no link: a second of its kind, or a bulk one without its main. */
+  admit({ linkId, part }: Hello, connection: FrameConnection): RouterLink | undefined {
+    const { log, handler } = this.#deps;
+    let link = this.#links.get(linkId);
+    if (link === undefined) {
+      if (part === "bulk") return undefined;
+      const made = new RouterLink({ log, handler, onGone: () => this.#onGone(linkId) });
+      this.#links.set(linkId, made);
+      link = made;
+    }
+    if (!link.join(part, connection)) return undefined;
+    connection.send(FRAME.WELCOME, 0, welcomeToWire(handler.ongoing));
+    if (this.#isGoingAway && part === "main") link.goAway();
+    return link;
+  }
+
+  /** Waits a moment for the routers to leave, then closes what is left. */
+  async empty(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#deps.clock.after(LINGER_MS, resolve);
+      this.#onLastGone = () => {
+        timer.cancel();
+        resolve();
+      };
+      if (this.#links.size === 0) this.#onLastGone();
+    });
+    for (const link of this.#links.values()) link.close("the replica ends");
+  }
+
+  #onGone(linkId: string): void {
+    this.#links.delete(linkId);
+    if (this.#links.size === 0) this.#onLastGone();
+  }
+}
+
+/** One connection: a stranger's, and after its HELLO its router's. */
+class Visitor implements FrameListener {
   readonly connection: FrameConnection;
   readonly #deps: ReplicaServerDeps;
-  readonly #server: { readonly isGoingAway: boolean };
-  readonly #onGone: () => void;
+  readonly #door: Door;
   readonly #helloTimer: Timer;
-  readonly #ongoing = new Map<number, Cancellation>();
-  #isGreeted = false;
+  #link: RouterLink | undefined;
 
-  constructor(deps: ReplicaServerDeps, socket: ByteSocket, server: { isGoingAway: boolean }, onGone: () => void) {
+  constructor(deps: ReplicaServerDeps, socket: ByteSocket, door: Door) {
     this.#deps = deps;
-    this.#server = server;
-    this.#onGone = onGone;
+    this.#door = door;
     this.connection = new FrameConnection({ socket, defer: deps.defer, bounds: STRANGER_BOUNDS, listener: this });
     this.#helloTimer = deps.clock.after(REPLICA_CONNECT_TIMEOUT_MS, () => this.connection.close("no HELLO in time"));
   }
 
-  goAway(): void {
-    if (this.#isGreeted) this.connection.send(FRAME.GOAWAY, 0, "");
-  }
-
-  onFrame(kind: FrameKind, stream: number, head: string, body: Uint8Array): void {
-    if (!this.#isGreeted) this.#greet(kind, head);
-    else if (kind === FRAME.REQUEST) this.#begin(stream, head, body);
-    else if (kind === FRAME.CANCEL) this.#cancel(stream);
-    else this.connection.close(`a router sent a frame of kind ${kind}`);
+  onFrame(frame: Frame): void {
+    if (this.#link === undefined) this.#greet(frame);
+    else this.#link.onFrame(this.connection, frame);
   }
 
   onClose(reason: string): void {
     this.#helloTimer.cancel();
-    this.#onGone();
-    for (const cancellation of this.#ongoing.values()) {
-      cancellation.cancel(new CancelledError(`the connection to the caller is gone: ${reason}`));
-    }
-    this.#ongoing.clear();
+    this.#link?.close(reason);
   }
 
-  #greet(kind: FrameKind, head: string): void {
+  #greet({ kind, head }: Frame): void {
     const { replicaId, callSecret, handler, log } = this.#deps;
     const hello = kind === FRAME.HELLO ? helloFromWire(head) : undefined;
     if (hello === undefined || hello.replicaId !== replicaId || !isSameSecret(hello.callSecret, callSecret)) {
       // Not who it asked for is the normal case: another process got the port of one that crashed.
       log.debug({ replica: replicaId, reason: "wrong hello" }, "a connection was refused");
-      this.#sendError(0, new PermissionDeniedError("this is another replica, or the secret is wrong"));
+      const error = errorToWire(new PermissionDeniedError("this is another replica, or the secret is wrong"), handler.ongoing);
+      this.connection.send(FRAME.ERROR, 0, error.head, error.body);
       this.connection.close("wrong hello");
       return;
     }
     this.#helloTimer.cancel();
-    this.#isGreeted = true;
     this.connection.bounds = ROUTER_BOUNDS;
-    this.connection.send(FRAME.WELCOME, 0, welcomeToWire(handler.ongoing));
-    if (this.#server.isGoingAway) this.goAway();
+    this.#link = this.#door.admit(hello, this.connection);
+    if (this.#link === undefined) this.connection.close("the link is gone, or has this connection already");
   }
-
-  #begin(stream: number, headText: string, body: Uint8Array): void {
-    if (this.#ongoing.has(stream)) {
-      this.connection.close("a router used a stream twice");
-      return;
-    }
-    const cancellation = new Cancellation();
-    this.#ongoing.set(stream, cancellation);
-    this.#handle(headText, body, cancellation).then(
-      (answer) => this.#sendAnswer(stream, cancellation, answer),
-      (error: unknown) => this.#sendFailure(stream, cancellation, error),
-    );
-  }
-
-  #handle(headText: string, body: Uint8Array, cancellation: Cancellation): Promise<Answer> {
-    try {
-      return this.#deps.handler.handle(requestHeadFromWire(headText), body, cancellation);
-    } catch (error) {
-      return Promise.reject(ServeError.from(error));
-    }
-  }
-
-  #cancel(stream: number): void {
-    // A CANCEL may cross the answer on its way; then there is nothing to do.
-    this.#ongoing.get(stream)?.cancel(new CancelledError("the caller is gone, or its deadline has passed"));
-  }
-
-  #sendAnswer(stream: number, cancellation: Cancellation, answer: Answer): void {
-    if (!this.#finish(stream, cancellation)) return;
-    let head: string;
-    try {
-      head = answerHeadToWire(answer, this.#deps.handler.ongoing);
-      assertBodyFits(answer.body);
-    } catch (error) {
-      this.#sendError(stream, ServeError.from(error));
-      return;
-    }
-    this.connection.send(FRAME.ANSWER, stream, head, answer.body);
-  }
-
-  #sendFailure(stream: number, cancellation: Cancellation, thrown: unknown): void {
-    if (!this.#finish(stream, cancellation)) return;
-    if (!(thrown instanceof ServeError)) {
-      this.#deps.log.error({ replica: this.#deps.replicaId, err: thrown }, "a request handler failed unexpectedly");
-    }
-    this.#sendError(stream, ServeError.from(thrown));
-  }
-
-  /** False when the connection went away before the request ended. */
-  #finish(stream: number, cancellation: Cancellation): boolean {
-    return this.#ongoing.get(stream) === cancellation && this.#ongoing.delete(stream);
-  }
-
-  #sendError(stream: number, error: ServeError): void {
-    const { head, body } = errorToWire(error, this.#deps.handler.ongoing);
-    this.connection.send(FRAME.ERROR, stream, head, body);
-  }
-}
-
-function assertBodyFits(body: readonly Uint8Array[]): void {
-  let bytes = 0;
-  for (const part of body) bytes += part.byteLength;
-  if (bytes <= MOST_FRAME_BODY_BYTES) return;
-  throw new HandlerError(`the answer has ${bytes} bytes; at most ${MOST_FRAME_BODY_BYTES} can be sent`);
 }
 
 /** Takes the same time wherever the two differ. */

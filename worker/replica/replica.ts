@@ -4,8 +4,11 @@ import { DeadlineExceededError, ReplicaLostError, ReplicaRefusedError, ServeErro
 import type { Logger } from "../../core/log.ts";
 import type { Counter, Gauge, Histogram, Metrics } from "../../core/metric.ts";
 import type { Random } from "../../core/random.ts";
+import type { Body } from "../../proto/body.ts";
 import type { Answer, RequestHandler, RequestHead } from "../../proto/exchange.ts";
+import { DeadlineSweep } from "../../routing/deadline-sweep.ts";
 import type { Actor, ReplicaIdentity } from "./actor.ts";
+import { OngoingRequest } from "./ongoing-request.ts";
 import { requestScope } from "./request.ts";
 
 /**
@@ -13,9 +16,9 @@ import { requestScope } from "./request.ts";
  *
  *   open ──drain──▶ draining ──last request ended, or time is up──▶ drained
  *
- * A request ends exactly once: with the actor's answer, or with its cancellation (the client went away, the deadline
- * passed, the drain took too long), whichever is first. Its slot is free from that moment, because that is when its
- * router counts it as ended too; user code that ignores its cancellation goes on without a caller and without a slot.
+ * A request ends exactly once: with the actor's answer, to the last byte where that streams, or with its cancellation
+ * (the client went away, the deadline passed, the drain took too long), whichever is first. Its slot is free from that
+ * moment, because that is when its router counts it as ended too; user code that ignores its cancellation goes on without a caller and without a slot.
  * Keeping the slot would let code that never returns take the replica out of service one request at a time, unseen; what
  * such code does to a replica is for its `healthCheck` to tell.
  */
@@ -34,7 +37,7 @@ export type ReplicaDeps = {
 /** One replica, as its frame server sees it. */
 export class Replica implements RequestHandler {
   readonly #deps: ReplicaDeps;
-  readonly #ongoing = new Set<Cancellation>();
+  readonly #ongoing: DeadlineSweep<OngoingRequest>;
   readonly #ongoingGauge: Gauge;
   readonly #runSeconds: Histogram;
   readonly #outcomes = new Map<string, Counter>();
@@ -43,6 +46,7 @@ export class Replica implements RequestHandler {
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
+    this.#ongoing = new DeadlineSweep(deps.clock);
     const labels = { deployment: deps.identity.deploymentId };
     this.#ongoingGauge = deps.metrics.gauge("thornback_replica_ongoing_requests", labels);
     this.#runSeconds = deps.metrics.histogram("thornback_replica_run_seconds", labels);
@@ -52,34 +56,29 @@ export class Replica implements RequestHandler {
     return this.#ongoing.size;
   }
 
-  handle(head: RequestHead, body: Uint8Array, cancellation: Cancellation): Promise<Answer> {
+  handle(head: RequestHead, body: Body, cancellation: Cancellation): Promise<Answer> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const { clock, identity, actor } = this.#deps;
     const startedAt = clock.now();
     const request = requestScope(head, identity, startedAt + head.timeoutMs, cancellation);
-    this.#ongoing.add(cancellation);
-    this.#ongoingGauge.set(this.#ongoing.size);
-    const deadline = clock.after(head.timeoutMs, () => cancellation.cancel(tooLate(identity)));
     return new Promise<Answer>((resolve, reject) => {
-      const end = (outcome: string): boolean => {
-        if (!this.#ongoing.delete(cancellation)) return false;
-        deadline.cancel();
-        unsubscribe();
-        this.#ended(outcome, clock.now() - startedAt);
-        return true;
-      };
-      const fail = (error: ServeError): void => {
-        if (end(error.code)) reject(error);
-      };
-      let unsubscribe = (): void => {};
-      unsubscribe = cancellation.onCancel(fail);
-      if (!this.#ongoing.has(cancellation)) return;
+      const ongoing = new OngoingRequest(request, startedAt, {
+        resolve,
+        reject,
+        tooLate: () => tooLate(identity),
+        onEnd: (outcome) => this.#ended(ongoing, outcome),
+      });
+      if (!ongoing.start()) return;
+      this.#ongoing.add(ongoing);
+      this.#ongoingGauge.set(this.#ongoing.size);
       actor.answer(head, body, request).then(
         (answer) => {
-          if (end("ok")) resolve(answer);
+          // A WebSocket lasts as long as its two ends want.
+          if (head.kind === "socket") ongoing.deadlineAt = Infinity;
+          ongoing.answer(answer);
         },
-        (thrown: unknown) => fail(ServeError.from(thrown)),
+        (thrown: unknown) => ongoing.fail(ServeError.from(thrown)),
       );
     });
   }
@@ -89,16 +88,17 @@ export class Replica implements RequestHandler {
    * ends with ReplicaLostError, which its router may retry where that is safe. Idempotent: the first limit counts.
    */
   async drain(timeoutMs: number): Promise<void> {
+    const { clock, identity, log, actor } = this.#deps;
     this.#isDraining = true;
+    actor.goAway();
     if (this.#ongoing.size === 0) return;
-    const { clock, identity, log } = this.#deps;
     await new Promise<void>((resolve) => {
       const timer = clock.after(timeoutMs, () => {
         log.warn({ ongoing: this.#ongoing.size }, `requests were cut off after ${timeoutMs} ms of draining`);
         const error = new ReplicaLostError(
           `replica ${identity.replica} stopped before the request ended; gracefulShutdownTimeoutMs allows ${timeoutMs} ms`,
         );
-        for (const cancellation of [...this.#ongoing]) cancellation.cancel(error);
+        for (const { request } of this.#ongoing.all()) request.cancellation.cancel(error);
       });
       const before = this.#onEmpty;
       this.#onEmpty = () => {
@@ -117,9 +117,10 @@ export class Replica implements RequestHandler {
     return new ReplicaRefusedError("replica_overloaded", message);
   }
 
-  #ended(outcome: string, elapsedMs: number): void {
+  #ended(ongoing: OngoingRequest, outcome: string): void {
+    this.#ongoing.remove(ongoing);
     this.#ongoingGauge.set(this.#ongoing.size);
-    this.#runSeconds.observe(elapsedMs / 1_000);
+    this.#runSeconds.observe((this.#deps.clock.now() - ongoing.startedAt) / 1_000);
     let counter = this.#outcomes.get(outcome);
     if (counter === undefined) {
       const labels = { deployment: this.#deps.identity.deploymentId, outcome };
@@ -127,7 +128,9 @@ export class Replica implements RequestHandler {
       this.#outcomes.set(outcome, counter);
     }
     counter.add(1);
-    if (this.#ongoing.size === 0) this.#onEmpty?.();
+    if (this.#ongoing.size > 0) return;
+    if (this.#isDraining) this.#ongoing.close();
+    this.#onEmpty?.();
   }
 }
 

@@ -13,7 +13,7 @@ function fixture(): {
   const sweep = new DeadlineSweep(clock);
   const expired: string[] = [];
   const add = (name: string, deadlineAt: number): (() => void) => {
-    const expiring = { deadlineAt, onDeadline: () => void expired.push(`${name} ${clock.now()}`) };
+    const expiring = { sweepIndex: -1, deadlineAt, onDeadline: () => void expired.push(`${name} ${clock.now()}`) };
     sweep.add(expiring);
     return () => sweep.remove(expiring);
   };

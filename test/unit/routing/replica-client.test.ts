@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServeError } from "../../../core/error.ts";
 import { seededRandom } from "../../../core/random.ts";
-import { requestHeadToWire } from "../../../proto/codec/exchange.ts";
 import { ReplicaClient } from "../../../routing/replica-client.ts";
+import type { ReplicaStream } from "../../../routing/sent-requests.ts";
 import { settle } from "../../fake/manual-clock.ts";
 import { RoutingBed, routerRequest } from "../../fake/routing-bed.ts";
 
-const HEAD = requestHeadToWire(routerRequest("a").head, 1_000);
+const HEAD = routerRequest("a").head;
 
 test("of the requests lost with a link, those that had not left yet are told apart", async () => {
   const bed = new RoutingBed();
@@ -20,12 +20,13 @@ test("of the requests lost with a link, those that had not left yet are told apa
   await settle();
   for (const callback of turnEnds.splice(0)) callback();
   const lost: string[] = [];
-  const stream = (name: string): Parameters<ReplicaClient["send"]>[2] => ({
+  const stream = (name: string): ReplicaStream => ({
+    isRepeatable: false,
     onAnswer: () => assert.fail(),
     onError: (error: ServeError, wasHanded) => void lost.push(`${name} ${error.code} ${wasHanded}`),
   });
   // The first frame of a turn leaves at once, the second at its end, which never comes.
-  for (const name of ["first", "second"]) client.send(HEAD, [], stream(name));
+  for (const name of ["first", "second"]) client.send(HEAD, [], 1_000, stream(name));
   network.breakAll();
   await settle();
   assert.deepEqual(lost, ["first replica_lost true", "second replica_lost false"]);

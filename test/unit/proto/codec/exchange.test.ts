@@ -10,10 +10,11 @@ import {
   type ErrorCode,
 } from "../../../../core/error.ts";
 import { ERROR_MAP } from "../../../../core/error-map.ts";
-import type { ReplicaId, RequestId } from "../../../../core/ids.ts";
+import type { RequestId } from "../../../../core/ids.ts";
 import {
-  answerFromWire,
+  answerHeadFromWire,
   answerHeadToWire,
+  countFromWire,
   errorFromWire,
   errorToWire,
   helloFromWire,
@@ -37,7 +38,13 @@ const HTTP: OutgoingHead = {
 };
 
 test("an HTTP request's head arrives as it was, with what is left of its time in whole milliseconds", () => {
-  assert.deepEqual(requestHeadFromWire(requestHeadToWire(HTTP, 12.2)), { ...HTTP, timeoutMs: 13 });
+  const { head, length } = requestHeadFromWire(requestHeadToWire(HTTP, 12.2));
+  assert.deepEqual([head, length], [{ ...HTTP, timeoutMs: 13 }, undefined]);
+});
+
+test("a request that asks for a WebSocket, and the length of a body that streams, arrive as they were", () => {
+  const { head, length } = requestHeadFromWire(requestHeadToWire({ ...HTTP, kind: "socket" }, 5, 70_000));
+  assert.deepEqual([head, length], [{ ...HTTP, kind: "socket", timeoutMs: 5 }, 70_000]);
 });
 
 test("a call's head arrives as it was, whatever its texts hold", () => {
@@ -56,7 +63,7 @@ test("a call's head arrives as it was, whatever its texts hold", () => {
       } as const;
       const wire = requestHeadToWire(head, 5);
       assert.match(wire, /^[\n -~]*$/);
-      assert.deepEqual(requestHeadFromWire(wire), { ...head, timeoutMs: 5 });
+      assert.deepEqual(requestHeadFromWire(wire).head, { ...head, timeoutMs: 5 });
     }),
   );
 });
@@ -67,20 +74,19 @@ for (const [name, value] of [
   ["NUL", "a\0b"],
   ["a character beyond latin-1", "a\u0100"],
 ] as const) {
-  test(`a header value with ${name} is refused, naming the header and not the value`, () => {
+  test(`a header value with ${name} is refused in an answer, naming the header and not the value`, () => {
     const headers = ["x-good", "1", "x-bad", value];
     assert.throws(
-      () => requestHeadToWire({ ...HTTP, headers }, 1),
-      (error) => error instanceof InvalidRequestError && /x-bad/.test(error.message) && !error.message.includes(value),
+      () => answerHeadToWire({ status: 200, headers, length: undefined, ongoing: 0 }),
+      (error) => error instanceof HandlerError && /x-bad/.test(error.message) && !error.message.includes(value),
     );
-    assert.throws(() => answerHeadToWire({ status: 200, headers, body: [] }, 0), HandlerError);
   });
 }
 
 test("heads over the limit are refused", () => {
   const headers = ["x", "y".repeat(70_000)];
   assert.throws(() => requestHeadToWire({ ...HTTP, headers }, 1), HttpRequestError);
-  assert.throws(() => answerHeadToWire({ status: 200, headers, body: [] }, 0), HandlerError);
+  assert.throws(() => answerHeadToWire({ status: 200, headers, length: undefined, ongoing: 0 }), HandlerError);
 });
 
 test("text that is no head is refused", () => {
@@ -91,15 +97,20 @@ test("text that is no head is refused", () => {
       } catch (error) {
         assert.ok(error instanceof InvalidRequestError);
       }
-      assert.ok(welcomeFromWire(fields.join("\n")) === undefined || fields[0] === "1");
+      assert.ok(welcomeFromWire(fields.join("\n")) === undefined || fields[0] === "2");
     }),
   );
 });
 
-test("an answer arrives with the replica's ongoing requests", () => {
-  const answer = { status: 404, headers: ["a", "b", "a", ""], body: [Uint8Array.of(1)] };
-  const wire = answerHeadToWire(answer, 7);
-  assert.deepEqual(answerFromWire(wire, Uint8Array.of(1)), { answer, ongoing: 7 });
+test("an answer's head arrives with the replica's ongoing requests and the length of what streams", () => {
+  for (const length of [undefined, 0, 1_000_000]) {
+    const head = { status: 404, headers: ["a", "b", "a", ""], length, ongoing: 7 };
+    assert.deepEqual(answerHeadFromWire(answerHeadToWire(head)), head);
+  }
+});
+
+test("a count is a whole number that is not negative, and nothing else", () => {
+  assert.deepEqual(["0", "65536", "", "-1", "1.5", "x"].map(countFromWire), [0, 65_536, ...Array(4).fill(undefined)]);
 });
 
 test("every error arrives as its own class, with code, message and details, and without its cause", () => {
@@ -136,9 +147,11 @@ test("an error that cannot be read is an internal one", () => {
 });
 
 test("hello and welcome arrive, and those of another version do not", () => {
-  assert.deepEqual(helloFromWire(helloToWire("a/b#1" as ReplicaId, "s%")), { replicaId: "a/b#1", callSecret: "s%" });
-  assert.equal(helloFromWire("2\na\nb"), undefined);
-  assert.equal(helloFromWire("1\n%\nb"), undefined);
+  const hello = { replicaId: "a/b#1", callSecret: "s%", linkId: "l", part: "bulk" } as const;
+  assert.deepEqual(helloFromWire(helloToWire(hello)), hello);
+  for (const text of ["1\na\nb\nc\nmain", "2\n%\nb\nc\nmain", "2\na\nb\nc\nside", "2\na\nb\nc"]) {
+    assert.equal(helloFromWire(text), undefined);
+  }
   assert.deepEqual(welcomeFromWire(welcomeToWire(4)), { ongoing: 4 });
   assert.equal(welcomeFromWire("9\n4"), undefined);
 });

@@ -24,7 +24,7 @@ function pair(): {
   const received: string[] = [];
   const reasons: string[] = [];
   const listener = (name: string): FrameListener => ({
-    onFrame: (kind, stream, head, body) => received.push(`${name} ${kind} ${stream} ${head} ${body.length}`),
+    onFrame: ({ kind, stream, head, body }) => received.push(`${name} ${kind} ${stream} ${head} ${body.length}`),
     onClose: (reason) => reasons.push(`${name}: ${reason}`),
   });
   const near = new FrameConnection({ socket: nearSocket, defer, bounds: BOUNDS, listener: listener("near") });

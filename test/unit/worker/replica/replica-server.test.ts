@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ReplicaId } from "../../../../core/ids.ts";
 import { helloToWire, requestHeadToWire } from "../../../../proto/codec/exchange.ts";
 import { FrameConnection } from "../../../../proto/frame/connection.ts";
 import { FRAME } from "../../../../proto/frame/frame.ts";
@@ -18,7 +17,7 @@ async function connect(bed: RoutingBed, replica: BedReplica): Promise<Peer> {
       defer: (callback) => queueMicrotask(callback),
       bounds: { mostHeadBytes: 65_535, mostBodyBytes: 65_535 },
       listener: {
-        onFrame: (kind, stream, head) => peer.frames.push(`${kind} ${stream} ${head.split("\n")[0] ?? ""}`),
+        onFrame: ({ kind, stream, head }) => peer.frames.push(`${kind} ${stream} ${head.split("\n")[0] ?? ""}`),
         onClose: (reason) => peer.reasons.push(reason),
       },
     });
@@ -28,7 +27,8 @@ async function connect(bed: RoutingBed, replica: BedReplica): Promise<Peer> {
   return { ...peer, connection: peer.connection };
 }
 
-const RIGHT = helloToWire("r1" as ReplicaId, "secret");
+const HELLO = { replicaId: "r1", callSecret: "secret", linkId: "l1", part: "main" } as const;
+const RIGHT = helloToWire(HELLO);
 const REQUEST = requestHeadToWire(routerRequest("a").head, 1_000);
 
 async function fixture(): Promise<{ bed: RoutingBed; replica: BedReplica; peer: Peer }> {
@@ -45,13 +45,13 @@ test("a router with the right secret is welcomed, and each request is answered o
   await settle();
   replica.handler.requests[0]?.answer("x");
   await settle();
-  assert.deepEqual(peer.frames, ["2 0 1", "5 2 invalid_request", "4 1 200"]);
+  assert.deepEqual(peer.frames, ["2 0 2", "5 2 invalid_request", "4 1 200"]);
 });
 
 for (const [name, hello] of [
-  ["another replica's id", helloToWire("r2" as ReplicaId, "secret")],
-  ["a wrong secret", helloToWire("r1" as ReplicaId, "secre")],
-  ["an empty secret", helloToWire("r1" as ReplicaId, "")],
+  ["another replica's id", helloToWire({ ...HELLO, replicaId: "r2" })],
+  ["a wrong secret", helloToWire({ ...HELLO, callSecret: "secre" })],
+  ["an empty secret", helloToWire({ ...HELLO, callSecret: "" })],
   ["another version", "7\nr1\nsecret"],
 ] as const) {
   test(`a router with ${name} is told so and cut off`, async () => {
@@ -81,7 +81,8 @@ test("one that says something else first, or too much, or nothing in time, is cu
 test("a cancel reaches its request alone; a lost connection cancels all that came over it", async () => {
   const { bed, peer, replica } = await fixture();
   const other = await connect(bed, replica);
-  for (const { connection } of [peer, other]) connection.send(FRAME.HELLO, 0, RIGHT);
+  peer.connection.send(FRAME.HELLO, 0, RIGHT);
+  other.connection.send(FRAME.HELLO, 0, helloToWire({ ...HELLO, linkId: "l2" }));
   for (const stream of [1, 2]) peer.connection.send(FRAME.REQUEST, stream, REQUEST);
   other.connection.send(FRAME.REQUEST, 1, REQUEST);
   peer.connection.send(FRAME.CANCEL, 1, "");
@@ -101,10 +102,10 @@ test("routers that are connected, and those that come later, are told to go away
   await settle();
   replica.server.goAway();
   const late = await connect(bed, replica);
-  late.connection.send(FRAME.HELLO, 0, RIGHT);
+  late.connection.send(FRAME.HELLO, 0, helloToWire({ ...HELLO, linkId: "l2" }));
   await settle();
-  assert.deepEqual(peer.frames, ["2 0 1", "7 0 "]);
-  assert.deepEqual(late.frames, ["2 0 1", "7 0 "]);
+  assert.deepEqual(peer.frames, ["2 0 2", "7 0 "]);
+  assert.deepEqual(late.frames, ["2 0 2", "7 0 "]);
 });
 
 test("an answer that HTTP does not allow is the handler's failure; an unknown error is ours and is logged", async () => {
@@ -117,8 +118,35 @@ test("an answer that HTTP does not allow is the handler's failure; an unknown er
   peer.connection.send(FRAME.REQUEST, 1, REQUEST);
   peer.connection.send(FRAME.REQUEST, 2, requestHeadToWire(routerRequest("b").head, 1_000));
   await settle();
-  assert.deepEqual(peer.frames.toSorted(), ["2 0 1", "5 1 handler_failed", "5 2 internal"]);
+  assert.deepEqual(peer.frames.toSorted(), ["2 0 2", "5 1 handler_failed", "5 2 internal"]);
   assert.equal(bed.log.lines.filter((line) => line.level === "error").length, 1);
+});
+
+test("a bulk connection belongs to the link whose name it says; one without a link is cut off", async () => {
+  const { bed, peer, replica } = await fixture();
+  const bulk = await connect(bed, replica);
+  bulk.connection.send(FRAME.HELLO, 0, helloToWire({ ...HELLO, part: "bulk" }));
+  await settle();
+  assert.deepEqual([bulk.frames, bulk.reasons.length], [[], 1]);
+  peer.connection.send(FRAME.HELLO, 0, RIGHT);
+  const second = await connect(bed, replica);
+  second.connection.send(FRAME.HELLO, 0, helloToWire({ ...HELLO, part: "bulk" }));
+  const third = await connect(bed, replica);
+  third.connection.send(FRAME.HELLO, 0, helloToWire({ ...HELLO, part: "bulk" }));
+  await settle();
+  assert.deepEqual([second.frames, second.reasons.length, third.reasons.length], [["2 0 2"], 0, 1]);
+  second.connection.close("bye");
+  await settle();
+  assert.equal(peer.reasons.length, 1);
+});
+
+test("a router that asks is told how many requests there are", async () => {
+  const { peer } = await fixture();
+  peer.connection.send(FRAME.HELLO, 0, RIGHT);
+  peer.connection.send(FRAME.REQUEST, 1, REQUEST);
+  peer.connection.send(FRAME.PING, 0, "");
+  await settle();
+  assert.deepEqual(peer.frames, ["2 0 2", "11 0 1"]);
 });
 
 test("a router that does not close its connection does not keep the replica from ending", async () => {

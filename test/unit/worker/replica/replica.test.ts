@@ -12,6 +12,7 @@ import type { RequestId } from "../../../../core/ids.ts";
 import { createMetrics } from "../../../../core/metric-registry.ts";
 import { seededRandom } from "../../../../core/random.ts";
 import type { RequestScope } from "../../../../core/request-scope.ts";
+import { BodyStream } from "../../../../proto/body.ts";
 import type { Answer, RequestHead } from "../../../../proto/exchange.ts";
 import { Replica } from "../../../../worker/replica/replica.ts";
 import { ManualClock, settle } from "../../../fake/manual-clock.ts";
@@ -24,7 +25,7 @@ type Asked = {
 };
 
 const OK: Answer = { status: 200, headers: [], body: [] };
-const BODY = new Uint8Array();
+const BODY: readonly Uint8Array[] = [];
 
 function head(timeoutMs = 1_000): RequestHead {
   return {
@@ -44,6 +45,7 @@ function bed(maxOngoingRequests = 2) {
   const clock = new ManualClock();
   const asked: Asked[] = [];
   const metrics = createMetrics();
+  let goAways = 0;
   const replica = new Replica({
     clock,
     random: seededRandom(1),
@@ -51,6 +53,7 @@ function bed(maxOngoingRequests = 2) {
     metrics,
     actor: {
       answer: (_head, _body, request) => new Promise((resolve, reject) => asked.push({ request, resolve, reject })),
+      goAway: () => (goAways += 1),
     },
     identity: {
       application: "app",
@@ -64,7 +67,7 @@ function bed(maxOngoingRequests = 2) {
   });
   const ask = (timeoutMs?: number, cancellation = new Cancellation()): Promise<Answer> =>
     replica.handle(head(timeoutMs), BODY, cancellation);
-  return { clock, asked, metrics, replica, ask };
+  return { clock, asked, metrics, replica, ask, goneAway: () => goAways };
 }
 
 const withCode = (code: string) => (error: unknown) => error instanceof ServeError && error.code === code;
@@ -101,7 +104,10 @@ test("a cancelled request ends at once and tells the actor", async () => {
   cancellation.cancel(new CancelledError("the client went away"));
   await gone;
   assert.equal(asked[0]?.request.cancellation.reason?.code, "cancelled");
-  assert.deepEqual([replica.ongoing, clock.pendingCount], [0, 0]);
+  assert.equal(replica.ongoing, 0);
+  // One timer serves all deadlines; it may be set for one that is no more.
+  await clock.advanceAsync(1_000);
+  assert.equal(clock.pendingCount, 0);
 });
 
 test("one that is cancelled before it arrives is never given to the actor", async () => {
@@ -167,4 +173,38 @@ test("the context tells the request, its headers and who serves it", async () =>
     [context?.application, context?.deployment, context?.replica, context?.version],
     ["app", "Main", "app-Main-1", "v"],
   );
+});
+
+test("a request whose answer streams is ongoing until that is used up; its deadline and its cancellation break it off", async () => {
+  const { clock, asked, replica, ask } = bed(4);
+  const cancellation = new Cancellation();
+  const promises = [ask(), ask(1_000, cancellation), ask(500)];
+  const heard: string[] = [];
+  const bodies = promises.map(
+    (_, at) => new BodyStream({ onConsumed: () => {}, onCancel: (error) => heard.push(`${at} ${error.code}`) }),
+  );
+  for (const [at, body] of bodies.entries()) asked[at]?.resolve({ status: 200, headers: [], body });
+  await Promise.all(promises);
+  assert.equal(replica.ongoing, 3);
+  const ignoring = { onData: () => {}, onEnd: () => {}, onError: () => {} };
+  for (const body of bodies) body.receive(ignoring);
+  bodies[0]?.end();
+  cancellation.cancel(new CancelledError("gone"));
+  await clock.advanceAsync(600);
+  assert.deepEqual([heard, replica.ongoing], [["1 cancelled", "2 deadline_exceeded"], 0]);
+});
+
+test("a WebSocket outlives its deadline, and its actor is told of a drain", async () => {
+  const { clock, asked, replica, goneAway } = bed();
+  const promise = replica.handle({ ...head(500), kind: "socket" } as RequestHead, BODY, new Cancellation());
+  const body = new BodyStream({ onConsumed: () => {}, onCancel: () => {} });
+  asked[0]?.resolve({ status: 101, headers: [], body });
+  await promise;
+  await clock.advanceAsync(2_000);
+  assert.equal(replica.ongoing, 1);
+  const drained = replica.drain(5_000);
+  assert.equal(goneAway(), 1);
+  body.receive({ onData: () => {}, onEnd: () => {}, onError: () => {} });
+  body.end();
+  await drained;
 });

@@ -1,0 +1,85 @@
+import type { ServeError } from "../../core/error.ts";
+import type { RequestScope } from "../../core/request-scope.ts";
+import { isStream, type BodyStream } from "../../proto/body.ts";
+import type { Answer } from "../../proto/exchange.ts";
+import type { Expiring } from "../../routing/deadline-sweep.ts";
+
+/** Where a request's end goes. */
+export type OngoingRequestEnd = {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: ServeError) => void;
+  /** Its deadline has passed. */
+  readonly tooLate: () => ServeError;
+  /** Called once, with `ok` or an error's code: its slot is free. */
+  readonly onEnd: (outcome: string) => void;
+};
+
+/**
+ * One request that a replica has taken:
+ *
+ *     started → answered (its answer streams) → ended         started → ended: a whole answer, an error, a cancellation
+ */
+export class OngoingRequest implements Expiring {
+  readonly request: RequestScope;
+  readonly startedAt: number;
+  deadlineAt: number;
+  sweepIndex = -1;
+  readonly #end: OngoingRequestEnd;
+  #unsubscribe: (() => void) | undefined;
+  #streaming: BodyStream | undefined;
+  #hasEnded = false;
+
+  constructor(request: RequestScope, startedAt: number, end: OngoingRequestEnd) {
+    this.request = request;
+    this.startedAt = startedAt;
+    this.deadlineAt = request.context.deadlineAt;
+    this.#end = end;
+  }
+
+  /** Listens to its cancellation. False when it was cancelled before. */
+  start(): boolean {
+    this.#unsubscribe = this.request.cancellation.onCancel((error) => this.fail(error));
+    return !this.#hasEnded;
+  }
+
+  /** The actor's answer. One that streams keeps the slot until its last byte is on its way. */
+  answer(answer: Answer): void {
+    const { body } = answer;
+    if (this.#hasEnded) {
+      const { reason } = this.request.cancellation;
+      // The actor went on after its request was cancelled, which it may; what it then gives nobody takes.
+      if (isStream(body) && reason !== undefined) body.cancel(reason);
+      return;
+    }
+    if (!isStream(body)) {
+      this.#finish("ok");
+      this.#end.resolve(answer);
+      return;
+    }
+    this.#streaming = body;
+    this.#end.resolve(answer);
+    body.onSettled((error) => this.#finish(error?.code ?? "ok"));
+  }
+
+  /** Fails it, or breaks off the answer that streams. */
+  fail(error: ServeError): void {
+    if (this.#hasEnded) return;
+    if (this.#streaming !== undefined) {
+      this.#streaming.abort(error);
+      return;
+    }
+    this.#finish(error.code);
+    this.#end.reject(error);
+  }
+
+  onDeadline(): void {
+    this.request.cancellation.cancel(this.#end.tooLate());
+  }
+
+  #finish(outcome: string): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#unsubscribe?.();
+    this.#end.onEnd(outcome);
+  }
+}
