@@ -40,7 +40,7 @@ const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
 export const METRICS = {
   thornback_http_requests_total: {
     kind: "counter",
-    help: "HTTP requests ended, by application and by status (499: the client went away).",
+    help: "HTTP requests ended, by application and by status (101: a WebSocket, when it ends; 499: the client went away).",
     labels: ["application", "status"],
   },
   thornback_http_request_seconds: {
@@ -48,6 +48,11 @@ export const METRICS = {
     help: "From the last byte of a request's head to the last byte of its answer, at the proxy.",
     labels: ["application"],
     buckets: SECONDS,
+  },
+  thornback_http_websockets: {
+    kind: "gauge",
+    help: "WebSockets of clients that are open.",
+    labels: ["application"],
   },
   thornback_router_queued_requests: {
     kind: "gauge",
@@ -64,6 +69,21 @@ export const METRICS = {
     kind: "counter",
     help: "Requests handed to another replica, by the code of the error that sent them there.",
     labels: ["deployment", "code"],
+  },
+  thornback_router_refused_total: {
+    kind: "counter",
+    help: "Requests a router did not let wait: its queue was full, one of a higher priority took the last place, or it would have been too late.",
+    labels: ["deployment", "reason"],
+  },
+  thornback_router_ejections_total: {
+    kind: "counter",
+    help: "Times a router left a replica out for a while: it failed, was silent or slow, or failed a probe.",
+    labels: ["deployment", "reason"],
+  },
+  thornback_router_ejected_replicas: {
+    kind: "gauge",
+    help: "Replicas that routers leave out now; each router counts for itself.",
+    labels: ["deployment"],
   },
   thornback_replica_requests_total: {
     kind: "counter",

@@ -1,3 +1,4 @@
+import type { AccessSpec, CorsSpec } from "./access.ts";
 import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "./ids.ts";
 import type { Address } from "./network.ts";
 import type { IngressKind, RoutingPolicy } from "./spec.ts";
@@ -10,6 +11,10 @@ export type RouteEntry = {
   readonly ingressKind: IngressKind;
   /** JSON text of the application's OpenAPI document, answered by the proxy at `<prefix>/openapi.json` of a predict ingress. */
   readonly openapi: string;
+  /** Who may ask; undefined: everybody. */
+  readonly access?: AccessSpec | undefined;
+  /** Which web pages of other origins may ask; undefined: the application sees to that itself. */
+  readonly cors?: CorsSpec | undefined;
 };
 
 /** What a router must know of a deployment. */
@@ -26,12 +31,24 @@ export type DeploymentEntry = {
   readonly routing: RoutingPolicy;
 };
 
+/** Where something runs. */
+export type Place = {
+  /** Id of the node. */
+  readonly node: string;
+  /** Its label `zone`; empty without. */
+  readonly zone: string;
+};
+
 /** A ready replica and how to reach it. */
 export type ReplicaEntry = {
   readonly id: ReplicaId;
   readonly deployment: DeploymentId;
   readonly version: Version;
   readonly node: NodeId;
+  /** The node's label `zone`; empty without. */
+  readonly zone: string;
+  /** The node's label `thornback.weight`: how much its replicas can do beside others'; 1 without. */
+  readonly weight: number;
   readonly address: Address;
   /** Proves to the replica that a router may call it. */
   readonly callSecret: string;

@@ -1,16 +1,21 @@
 import type { Call, CallTransport } from "../core/call.ts";
 import { Cancellation } from "../core/cancellation.ts";
 import type { Clock } from "../core/clock.ts";
-import { CancelledError, InvalidRequestError } from "../core/error.ts";
+import { CancelledError, InternalError, InvalidRequestError } from "../core/error.ts";
 import type { RequestId } from "../core/ids.ts";
-import { MOST_CALL_DEPTH } from "../core/limits.ts";
+import { MOST_CALL_DEPTH, MOST_FRAME_BODY_BYTES } from "../core/limits.ts";
 import { randomSuffix, type Random } from "../core/random.ts";
+import { bytesOf } from "../proto/body-bytes.ts";
+import { isStream, type BodyStream } from "../proto/body.ts";
+import { RECORD } from "../proto/codec/record.ts";
 import { decodeValue, encodeValue } from "../proto/codec/value.ts";
+import { RecordStream } from "../proto/record-stream.ts";
 import type { Routers } from "./routers.ts";
 
 /** The request during which a call is made: the call is part of it. */
 export type CallerContext = {
   readonly requestId: RequestId;
+  /** Infinity for one that may last, a WebSocket: its calls have the time of the deployment that they are for. */
   readonly deadlineAt: number;
   /** Handle calls above it: 0 for a request from HTTP. */
   readonly depth: number;
@@ -46,9 +51,11 @@ async function send({ clock, random, routers, current }: CallTransportDeps, call
   }
   const entry = routers.deployment(deployment);
   const now = clock.now();
-  const ownDeadlineAt = caller?.deadlineAt ?? now + entry.requestTimeoutMs;
+  const isBounded = caller !== undefined && Number.isFinite(caller.deadlineAt);
+  const ownDeadlineAt = isBounded ? caller.deadlineAt : now + entry.requestTimeoutMs;
   const deadlineAt = options.timeoutMs === undefined ? ownDeadlineAt : Math.min(ownDeadlineAt, now + options.timeoutMs);
   const linked = linkSignal(caller?.cancellation, options.signal);
+  let items: BodyStream | undefined;
   try {
     // A call that was not awaited may be an argument of another.
     const args = call.args.some((arg) => arg instanceof Promise) ? await Promise.all(call.args) : call.args;
@@ -62,6 +69,7 @@ async function send({ clock, random, routers, current }: CallTransportDeps, call
       modelId: options.modelId ?? "",
       priority: options.priority ?? 0,
     } as const;
+    const { key, priority } = head;
     const isIdempotent = options.idempotent ?? entry.idempotent;
     const body = encodeValue(args, "arguments");
     const { answer } = await routers.send(deployment, {
@@ -69,13 +77,32 @@ async function send({ clock, random, routers, current }: CallTransportDeps, call
       body,
       deadlineAt,
       isIdempotent,
+      priority,
+      key: key === "" ? head.modelId : key,
       cancellation: linked.cancellation,
     });
-    const result = answer.body.length <= 1 ? answer.body[0] : Buffer.concat(answer.body);
-    return result === undefined ? undefined : decodeValue(result);
+    // What is yielded has no length beforehand; a long result that only travels in pieces has.
+    if (isStream(answer.body) && answer.body.length === undefined) {
+      items = answer.body;
+      return itemsOf(items);
+    }
+    return decodeValue(await bytesOf(answer.body));
   } finally {
-    linked.unlink();
+    // What cancels a call cancels its items too, to the last.
+    if (items === undefined) linked.unlink();
+    else items.onSettled(linked.unlink);
   }
+}
+
+/** What a method yields. It is computed no faster than it is read, and no further once nobody reads on. */
+function itemsOf(body: BodyStream): AsyncIterable<unknown> {
+  return new RecordStream<unknown>(body, {
+    mostBytes: MOST_FRAME_BODY_BYTES,
+    decode(kind, payload) {
+      if (kind === RECORD.ITEM) return decodeValue(payload);
+      throw new InternalError(`a record of kind ${kind} has no place among the items of a call`);
+    },
+  });
 }
 
 /** The cancellation of a call: its caller's, or one that follows both the caller's and the signal. */

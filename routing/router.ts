@@ -2,62 +2,44 @@
  * A deployment's router: takes requests, and hands each to a replica with a free slot.
  *
  * A request waits here, not at a replica: it is bound to one only when that one can begin at once, so nothing is ever
- * stuck behind a slow replica. What waits is bounded; beyond it a request is refused at once. Whenever a slot may have
- * become free (an answer, a new link, another table) the queue is served from its head. A request that a replica refused
- * goes back to the place in the queue that its arrival gave it.
+ * stuck behind a slow replica. What waits is bounded; beyond it a request is refused at once, and so is one that would
+ * wait until after its deadline. Whenever a slot may have become free (an answer, a new link, another table) the queue is
+ * served: higher priorities first, and within one in order of arrival. A request that a replica refused goes back to the
+ * place in the queue that its arrival gave it.
  *
  * Each request ends exactly once: with its answer, its error, its deadline or its cancellation.
  */
 import { BoundedQueue } from "./bounded-queue.ts";
-import type { Clock, Defer } from "../core/clock.ts";
-import {
-  CancelledError,
-  DeadlineExceededError,
-  DeploymentUnavailableError,
-  NotFoundError,
-  QueueFullError,
-  ServeError,
-} from "../core/error.ts";
-import type { Logger } from "../core/log.ts";
-import type { Gauge, Histogram, Metrics } from "../core/metric.ts";
-import type { Network } from "../core/network.ts";
-import type { Random } from "../core/random.ts";
+import { CancelledError, ServeError } from "../core/error.ts";
 import type { DeploymentEntry, ReplicaEntry } from "../core/table.ts";
-import { requestHeadToWire } from "../proto/codec/exchange.ts";
+import { isStream } from "../proto/body.ts";
 import type { Answer } from "../proto/exchange.ts";
+import type { Candidate } from "./candidate.ts";
 import type { DeadlineSweep } from "./deadline-sweep.ts";
-import { pick, type PickDecision } from "./decide/pick.ts";
-import { retry } from "./decide/retry.ts";
-import { ReplicaClient, type ReplicaClientListener } from "./replica-client.ts";
+import { admit, retryAfter } from "./decide/admit.ts";
+import { retry, type RetryDecision } from "./decide/retry.ts";
+import { DrainRate } from "./drain-rate.ts";
+import { ReplicaPool, type PoolDeps } from "./replica-pool.ts";
+import { RetryBudget } from "./retry-budget.ts";
 import { RoutedRequest, type RoutedAnswer, type RoutedRequestOwner, type RouterRequest } from "./routed-request.ts";
+import { RouterMetrics } from "./router-metrics.ts";
+import { deadlineError, queueFullError, removedError, tooLateError, unavailableError } from "./routing-errors.ts";
 
 /** What routers are made of. */
-export type RouterDeps = {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly network: Network;
-  readonly defer: Defer;
-};
+export type RouterDeps = PoolDeps;
 
-/** When a client may try again after a full queue, seconds: by then most queues have drained or never will. */
-const RETRY_AFTER_QUEUE_SECONDS = 1;
-/** When a client may try again after a failed start; the next attempt is seconds away. */
-const RETRY_AFTER_FAILED_SECONDS = 5;
+const SWITCHING_PROTOCOLS = 101;
 
 /** The router of one deployment. */
-export class Router implements RoutedRequestOwner, ReplicaClientListener {
+export class Router implements RoutedRequestOwner {
   readonly #deps: RouterDeps;
   readonly #deadlines: DeadlineSweep;
   readonly #queue: BoundedQueue<RoutedRequest>;
-  readonly #queuedGauge: Gauge;
-  readonly #queueSeconds: Histogram;
-  /** In the order of the table; retired links are not among them. */
-  #clients: ReplicaClient[] = [];
-  readonly #retiring = new Set<ReplicaClient>();
+  readonly #pool: ReplicaPool;
+  readonly #drain = new DrainRate();
+  readonly #budget = new RetryBudget();
+  readonly #metrics: RouterMetrics;
   #entry: DeploymentEntry;
-  #lastPicked = -1;
   #isRemoved = false;
   #isClosed = false;
 
@@ -66,55 +48,38 @@ export class Router implements RoutedRequestOwner, ReplicaClientListener {
     this.#deadlines = deadlines;
     this.#entry = entry;
     this.#queue = new BoundedQueue(entry.maxQueuedRequests);
-    this.#queuedGauge = deps.metrics.gauge("thornback_router_queued_requests", { deployment: entry.id });
-    this.#queueSeconds = deps.metrics.histogram("thornback_router_queue_seconds", { deployment: entry.id });
+    this.#metrics = new RouterMetrics(deps.metrics, entry.id);
+    this.#pool = new ReplicaPool(deps, entry, (freedCount) => this.#onSlots(freedCount));
   }
 
-  /** Takes over a table: links that are new are made, those that are gone get nothing new from now on. */
+  /** Takes over a table. */
   update(entry: DeploymentEntry, replicas: readonly ReplicaEntry[]): void {
     this.#entry = entry;
     this.#queue.limit = entry.maxQueuedRequests;
-    const known = new Map(this.#clients.map((client) => [client.entry.id, client]));
-    this.#clients = replicas.map((replica) => {
-      const client = known.get(replica.id);
-      if (client === undefined || !isSameDoor(client.entry, replica))
-        return new ReplicaClient(this.#deps, replica, this);
-      known.delete(replica.id);
-      client.entry = replica;
-      return client;
-    });
-    for (const client of known.values()) {
-      this.#retiring.add(client);
-      client.retire();
-    }
+    this.#pool.update(entry, replicas);
     this.#serveQueue();
   }
 
   /** Sends a request to a replica, now or when one has a free slot. Rejects with a ServeError. */
   send(request: RouterRequest): Promise<RoutedAnswer> {
     return new Promise<RoutedAnswer>((resolve, reject) => {
-      const routed = new RoutedRequest(this, request, this.#deps.clock.now(), { resolve, reject });
+      const now = this.#deps.clock.now();
+      const routed = new RoutedRequest(this, request, now, { resolve, reject });
       if (routed.hasEnded) return;
-      if (routed.arrivedAt >= routed.deadlineAt) {
-        routed.reject(this.#deadlineError());
+      if (now >= routed.deadlineAt) {
+        routed.reject(deadlineError(this.#entry));
         return;
       }
-      const decision = this.#queue.size > 0 ? undefined : this.#pick();
+      this.#budget.request(now);
+      const decision = this.#queue.size > 0 ? undefined : this.#pool.pick(request.key);
       if (decision?.kind === "fail") {
-        routed.reject(this.#unavailableError());
+        routed.reject(unavailableError(this.#entry));
         return;
       }
-      const place = this.#queue.arrive(routed);
-      routed.place = place;
-      if (decision?.kind === "pick") {
-        this.#deadlines.add(routed);
-        this.#dispatch(routed, decision.index);
-      } else if (this.#queue.push(place)) {
-        this.#deadlines.add(routed);
-        this.#queuedGauge.set(this.#queue.size);
-      } else {
-        routed.reject(this.#queueFullError());
-      }
+      routed.place = this.#queue.arrive(routed, request.priority);
+      this.#deadlines.add(routed);
+      if (decision?.kind === "pick") this.#dispatch(routed, decision.replica, now);
+      else this.#wait(routed, now);
     });
   }
 
@@ -122,104 +87,145 @@ export class Router implements RoutedRequestOwner, ReplicaClientListener {
   remove(): void {
     this.#isRemoved = true;
     this.#serveQueue();
-    for (const client of this.#clients) {
-      this.#retiring.add(client);
-      client.retire();
-    }
-    this.#clients = [];
+    this.#pool.retire();
   }
 
   /** Closes every link; what waits or is ongoing fails. */
   close(): void {
     this.#isClosed = true;
     this.#rejectQueued(() => new CancelledError(`the router of ${this.#entry.id} was closed`));
-    for (const client of [...this.#clients, ...this.#retiring]) client.close();
-    this.#clients = [];
-  }
-
-  onSlots(): void {
-    if (this.#queue.size > 0) this.#serveQueue();
-  }
-
-  onRetired(client: ReplicaClient): void {
-    this.#retiring.delete(client);
+    this.#pool.close();
   }
 
   onAnswer(routed: RoutedRequest, answer: Answer): void {
-    const version = routed.client?.entry.version ?? ("" as RoutedAnswer["version"]);
-    this.#deadlines.remove(routed);
+    const { candidate } = routed;
+    const version = candidate?.entry.version ?? ("" as RoutedAnswer["version"]);
+    // A WebSocket lasts as long as its two ends want; any other answer is to be there by the deadline, to its last byte.
+    if (!isStream(answer.body) || answer.status === SWITCHING_PROTOCOLS) this.#deadlines.remove(routed);
+    if (candidate !== undefined) this.#pool.answered(candidate, this.#deps.clock.now() - routed.sentAt);
     routed.resolve({ answer, version });
+  }
+
+  onStreamEnd(routed: RoutedRequest): void {
+    this.#deadlines.remove(routed);
   }
 
   onError(routed: RoutedRequest, error: ServeError, wasHanded: boolean): void {
     if (routed.hasEnded) return;
-    const { request, attempts, deadlineAt } = routed;
-    const isIdempotent = request.isIdempotent;
-    routed.client = undefined;
+    const { candidate } = routed;
+    routed.candidate = undefined;
     const now = this.#deps.clock.now();
-    const decision = this.#isClosed
-      ? ({ kind: "giveUp", reason: "mayHaveBegun" } as const)
-      : retry({ code: error.code, wasHanded, isIdempotent, attempts, deadlineAt }, now);
-    if (decision.kind === "giveUp") {
-      this.#end(routed, decision.reason === "deadline" ? this.#deadlineError(error) : error);
-      return;
+    const decision = this.#retry(routed, error, wasHanded, now);
+    const isAgain = decision.kind === "again";
+    if (isAgain) {
+      // A refusal is not an attempt: the replica took nothing.
+      if (decision.reason === "refused") routed.attempts -= 1;
+      else this.#budget.retry(now);
+      this.#metrics.retried(error.code);
+      if (routed.place !== undefined) this.#queue.putBack(routed.place);
+      this.#noteQueue(now);
+    } else {
+      this.#end(routed, decision.reason === "deadline" ? deadlineError(this.#entry, error) : error);
     }
-    // A refusal is not an attempt: the replica took nothing.
-    if (decision.reason === "refused") routed.attempts -= 1;
-    this.#deps.metrics
-      .counter("thornback_router_retries_total", { deployment: this.#entry.id, code: error.code })
-      .add(1);
-    if (routed.place !== undefined) this.#queue.putBack(routed.place);
-    this.#serveQueue();
+    // A slot that a refused or a lost request had says nothing about how fast requests are done.
+    if (isAgain || error.code === "replica_lost") this.#drain.ended(-1, now);
+    if (candidate !== undefined) this.#pool.failed(candidate, error.code, now - routed.sentAt);
+    if (isAgain) this.#serveQueue();
   }
 
   onDeadline(routed: RoutedRequest): void {
+    const { candidate, hasEnded } = routed;
+    const error = deadlineError(this.#entry);
     this.#abandon(routed);
-    routed.reject(this.#deadlineError());
+    routed.reject(error);
+    if (candidate !== undefined && !hasEnded)
+      this.#pool.failed(candidate, error.code, this.#deps.clock.now() - routed.sentAt);
   }
 
   onCancel(routed: RoutedRequest, reason: ServeError): void {
+    const { candidate, hasEnded } = routed;
     this.#deadlines.remove(routed);
     this.#abandon(routed);
     routed.reject(reason);
+    if (candidate !== undefined && !hasEnded) this.#pool.released(candidate);
   }
 
-  #pick(): PickDecision {
-    const { availability, routing } = this.#entry;
-    const input = { replicas: this.#clients, routing, availability, lastPicked: this.#lastPicked };
-    return pick(input, this.#deps.random);
+  #onSlots(freedCount: number): void {
+    if (this.#queue.size === 0) return;
+    if (freedCount > 0) this.#drain.ended(freedCount, this.#deps.clock.now());
+    this.#serveQueue();
+  }
+
+  /** No slot is free for it: it waits, unless there is no room or no hope. */
+  #wait(routed: RoutedRequest, now: number): void {
+    const { place, request, deadlineAt } = routed;
+    if (place === undefined) return;
+    const drain = this.#drain.measure(now);
+    const aheadCount = this.#queue.aheadOf(request.priority);
+    const decision = admit({
+      queuedCount: this.#queue.size,
+      maxQueuedRequests: this.#queue.limit,
+      aheadCount,
+      hasBelow: this.#queue.hasBelow(request.priority),
+      timeLeftMs: deadlineAt - now,
+      drain,
+    });
+    if (decision.kind === "wait") {
+      this.#queue.push(place);
+    } else if (decision.kind === "pushOut") {
+      const victim = this.#queue.pushOut(place)?.value;
+      this.#metrics.refused("pushedOut");
+      if (victim !== undefined) this.#end(victim, this.#queueFullError(now));
+    } else {
+      this.#metrics.refused(decision.reason);
+      const isFull = decision.reason === "queueFull";
+      this.#end(routed, isFull ? this.#queueFullError(now) : tooLateError(this.#entry, aheadCount, decision.waitMs));
+    }
+    this.#noteQueue(now);
   }
 
   #serveQueue(): void {
     if (this.#isRemoved) this.#rejectQueued(() => removedError(this.#entry));
+    const now = this.#deps.clock.now();
     for (let place = this.#queue.first; place !== undefined; place = this.#queue.first) {
-      const decision = this.#pick();
+      const routed = place.value;
+      const decision = this.#pool.pick(routed.request.key);
       if (decision.kind === "queue") break;
       if (decision.kind === "fail") {
-        this.#rejectQueued(() => this.#unavailableError());
+        this.#rejectQueued(() => unavailableError(this.#entry));
         break;
       }
       this.#queue.remove(place);
-      this.#dispatch(place.value, decision.index);
+      // Its time may be over although the deadlines have not been looked at since: then nothing is computed for it.
+      if (now >= routed.deadlineAt) this.#end(routed, deadlineError(this.#entry));
+      else this.#dispatch(routed, decision.replica, now);
     }
-    this.#queuedGauge.set(this.#queue.size);
+    this.#noteQueue(now);
   }
 
-  #dispatch(routed: RoutedRequest, index: number): void {
-    const client = this.#clients[index];
-    if (client === undefined) return;
-    this.#lastPicked = index;
-    const now = this.#deps.clock.now();
-    this.#queueSeconds.observe((now - routed.arrivedAt) / 1_000);
+  #dispatch(routed: RoutedRequest, candidate: Candidate, now: number): void {
+    // Not again after a refusal: its wait is the time until it was handed over first.
+    if (routed.sentAt < 0) this.#metrics.queueSeconds.observe((now - routed.arrivedAt) / 1_000);
     const { head, body } = routed.request;
     try {
-      const headText = requestHeadToWire(head, routed.deadlineAt - now);
       routed.attempts += 1;
-      routed.client = client;
-      routed.stream = client.send(headText, body, routed);
+      routed.sentAt = now;
+      routed.candidate = candidate;
+      routed.stream = candidate.client.send(head, body, routed.deadlineAt - now, routed);
     } catch (error) {
+      routed.candidate = undefined;
       this.#end(routed, ServeError.from(error));
+      return;
     }
+    this.#pool.took(candidate);
+  }
+
+  #retry(routed: RoutedRequest, { code }: ServeError, wasHanded: boolean, now: number): RetryDecision {
+    if (this.#isClosed) return { kind: "giveUp", reason: "mayHaveBegun" };
+    const { request, isReplayable, attempts, deadlineAt } = routed;
+    const budgetLeft = this.#budget.left(this.#pool.maxOngoingRequests, now);
+    const { isIdempotent } = request;
+    return retry({ code, wasHanded, isReplayable, isIdempotent, attempts, deadlineAt, budgetLeft }, now);
   }
 
   #end(routed: RoutedRequest, error: ServeError): void {
@@ -229,41 +235,23 @@ export class Router implements RoutedRequestOwner, ReplicaClientListener {
 
   /** Takes it from wherever it is: out of the queue, or away from the replica that has it. */
   #abandon(routed: RoutedRequest): void {
-    if (routed.place !== undefined && this.#queue.remove(routed.place)) this.#queuedGauge.set(this.#queue.size);
-    routed.client?.cancel(routed.stream);
+    if (routed.place !== undefined && this.#queue.remove(routed.place)) this.#noteQueue(this.#deps.clock.now());
+    routed.candidate?.client.cancel(routed.stream);
   }
 
   #rejectQueued(error: () => ServeError): void {
     for (let place = this.#queue.shift(); place !== undefined; place = this.#queue.shift())
       this.#end(place.value, error());
-    this.#queuedGauge.set(0);
+    this.#noteQueue(this.#deps.clock.now());
   }
 
-  #deadlineError(cause?: ServeError): DeadlineExceededError {
-    const text = `${this.#entry.id} gave no answer in time: raise the time limit, or add replicas if requests queue`;
-    return new DeadlineExceededError(text, cause === undefined ? {} : { cause });
+  #noteQueue(now: number): void {
+    this.#metrics.queuedRequests.set(this.#queue.size);
+    this.#drain.waiting(this.#queue.size > 0, now);
   }
 
-  #unavailableError(): DeploymentUnavailableError {
-    const { id, reason } = this.#entry;
-    const why = reason === "" ? "its replicas failed to start" : reason;
-    const text = `${id} has no replica that can take requests: ${why}. See \`serve status\``;
-    return new DeploymentUnavailableError(text, { details: { retryAfterSeconds: RETRY_AFTER_FAILED_SECONDS } });
+  #queueFullError(now: number): ServeError {
+    const { size } = this.#queue;
+    return queueFullError(this.#entry, size, retryAfter(size, this.#drain.measure(now)));
   }
-
-  #queueFullError(): QueueFullError {
-    const text = `${this.#queue.size} requests wait for ${this.#entry.id} already: try again later, or add replicas`;
-    return new QueueFullError(text, { details: { retryAfterSeconds: RETRY_AFTER_QUEUE_SECONDS } });
-  }
-}
-
-function removedError({ id }: DeploymentEntry): NotFoundError {
-  const text = `deployment ${id} was deleted while a request waited: \`serve status\` lists those there are`;
-  return new NotFoundError("deployment_not_found", text);
-}
-
-/** Whether a connection to the one is a connection to the other: a restarted process has another secret. */
-function isSameDoor(one: ReplicaEntry, other: ReplicaEntry): boolean {
-  const isSameAddress = one.address.host === other.address.host && one.address.port === other.address.port;
-  return isSameAddress && one.callSecret === other.callSecret;
 }

@@ -40,7 +40,7 @@ export function tableEntries(state: ClusterState): readonly TableEntry[] {
     // A deployment that nobody wants any more stays known for as long as something of it runs.
     const found = releaseWith(state, replica.deployment);
     if (found !== undefined) add(replica.deployment, found.spec);
-    const entry = replicaEntry(replica);
+    const entry = replicaEntry(state, replica);
     if (entry !== undefined) entries.push(entry);
   }
   return entries;
@@ -60,6 +60,8 @@ function routeEntry(release: Release): TableEntry & RouteEntry {
     ingress: deploymentId(spec.name, spec.ingress),
     ingressKind: spec.ingressKind,
     openapi,
+    access: spec.access,
+    cors: spec.cors,
   };
 }
 
@@ -101,9 +103,20 @@ function failureReason(state: ClusterState, id: DeploymentId): string {
 }
 
 /** Replicas of a lost node are gone from the state before anything is published. */
-function replicaEntry(replica: ReplicaRecord): (TableEntry & ReplicaEntry) | undefined {
+function replicaEntry(state: ClusterState, replica: ReplicaRecord): (TableEntry & ReplicaEntry) | undefined {
   const { id, deployment, version, node, report, desired } = replica;
   if (desired !== "run" || node === undefined || !isReady(replica) || report?.address === undefined) return undefined;
   const { address, callSecret, maxOngoingRequests } = report;
-  return { kind: "replica", id, deployment, version, node, address, callSecret, maxOngoingRequests };
+  const labels = state.nodes.get(node)?.labels ?? {};
+  const place = { node, zone: labels[ZONE_LABEL] ?? "", weight: weightOf(labels) };
+  return { kind: "replica", id, deployment, version, ...place, address, callSecret, maxOngoingRequests };
+}
+
+/** Labels of nodes that routers go by. */
+const [ZONE_LABEL, WEIGHT_LABEL] = ["zone", "thornback.weight"];
+
+/** A label that is no number above 0 counts as none. */
+function weightOf(labels: Readonly<Record<string, string>>): number {
+  const weight = Number(labels[WEIGHT_LABEL] ?? 1);
+  return Number.isFinite(weight) && weight > 0 ? weight : 1;
 }

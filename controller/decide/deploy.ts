@@ -17,6 +17,8 @@ export type DeployPlan = {
   readonly routePrefix: string | undefined;
   /** Whether the values of secrets differ; replicas that run keep those they were started with. */
   readonly hasOtherSecrets: boolean;
+  /** Whether its keys, their limits or its CORS differ; proxies take the new ones once it serves. */
+  readonly hasOtherAccess: boolean;
 };
 
 /** A deploy's outcome. */
@@ -91,7 +93,12 @@ function planOf(current: Release | undefined, { spec: after, secrets }: DeployIn
     removed: [...old.keys()].filter((name) => !names.has(name)),
     routePrefix: before === undefined || before.routePrefix === after.routePrefix ? undefined : after.routePrefix,
     hasOtherSecrets: current !== undefined && stableJson(current.secrets) !== stableJson(secrets),
+    hasOtherAccess: before !== undefined && accessText(before) !== accessText(after),
   };
+}
+
+function accessText({ access, cors }: ApplicationSpec): string {
+  return stableJson({ access, cors });
 }
 
 /**

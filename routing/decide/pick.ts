@@ -1,75 +1,111 @@
+/**
+ * Which replica gets a request. Nothing ever waits for a particular one: whatever the policy, a request gets a free slot
+ * if there is one.
+ *
+ * - `leastOngoing` takes the nearest replicas with a free slot (same node, then same zone, then any), compares two of
+ *   them at random and takes the one with fewer ongoing requests: nearly as even as comparing all, and routers that know
+ *   nothing of one another do not all run to the same one.
+ * - `roundRobin` and `weighted` take the one whose turn comes first; a turn of a replica comes after 1 ÷ its weight.
+ * - `consistentHash` takes the owner of the request's key on a ring, or the next replica on it that is not loaded beyond
+ *   its share (Mirrokni, Thorup, Zadimoghaddam: Consistent Hashing with Bounded Loads, 2016). Without a key it is
+ *   `leastOngoing`.
+ */
 import type { Random } from "../../core/random.ts";
 import type { RoutingPolicy } from "../../core/spec.ts";
 import type { DeploymentEntry } from "../../core/table.ts";
+import { firstPoint, ownerAt, type Ring } from "./ring.ts";
 
 /** What a router knows of a replica when it chooses one. */
 export type PickCandidate = {
-  /** Connected, not draining, and not resting after a refusal. */
-  readonly isReady: boolean;
+  /** It may be given a request now. */
+  readonly isFree: boolean;
   /** Requests this router has sent it and that have not ended: exact. */
   readonly ongoing: number;
   readonly maxOngoingRequests: number;
-  /** Requests it said it had, all routers' together, with its last answer: a little old. */
+  /** Requests it said it had, all routers' together, when it was last heard: a little old. */
   readonly reportedOngoing: number;
+  /** When its turn comes, for policies that take turns. */
+  readonly turnAt: number;
+  /** Its place in the table; decides between equal turns. */
+  readonly position: number;
 };
 
 /** All that a choice depends on. */
-export type PickInput = {
-  /** Replicas in the table; those whose links are down included. */
-  readonly replicas: readonly PickCandidate[];
+export type PickInput<C extends PickCandidate> = {
+  /** Replicas in the table, in its order. */
+  readonly replicas: readonly C[];
+  /** Those of them that are free, in any order: on the same node, in the same zone, anywhere. */
+  readonly free: readonly (readonly C[])[];
+  /** How many are connected and not left out, free or not. */
+  readonly readyCount: number;
+  /** Requests that all of them together have of this router. */
+  readonly ongoingCount: number;
   readonly routing: RoutingPolicy;
   readonly availability: DeploymentEntry["availability"];
-  /** Index of the replica picked last; -1 before the first. */
-  readonly lastPicked: number;
+  /** Of all `replicas`; undefined unless the policy needs it. */
+  readonly ring: Ring | undefined;
 };
 
 /** Which replica gets a request, or what becomes of it. */
-export type PickDecision =
+export type PickDecision<C extends PickCandidate> =
   | {
       readonly kind: "pick";
-      readonly index: number;
-      readonly reason: "onlyOne" | "leastOngoing" | "anyFree" | "roundRobin";
+      readonly replica: C;
+      readonly reason: "onlyOne" | "leastOngoing" | "roundRobin" | "weighted" | "keyOwner" | "keyNext";
     }
+  | NoPick;
+
+/** There is no replica for it now. */
+export type NoPick =
   | { readonly kind: "queue"; readonly reason: "allBusy" | "noneReady" | "starting" }
   | { readonly kind: "fail"; readonly reason: "startFailed" };
 
-const ALL_BUSY: PickDecision = { kind: "queue", reason: "allBusy" };
-const NONE_READY: PickDecision = { kind: "queue", reason: "noneReady" };
-const STARTING: PickDecision = { kind: "queue", reason: "starting" };
-const START_FAILED: PickDecision = { kind: "fail", reason: "startFailed" };
+const ALL_BUSY: NoPick = { kind: "queue", reason: "allBusy" };
+const NONE_READY: NoPick = { kind: "queue", reason: "noneReady" };
+const STARTING: NoPick = { kind: "queue", reason: "starting" };
+const START_FAILED: NoPick = { kind: "fail", reason: "startFailed" };
 
-/**
- * Chooses a replica with a free slot. `leastOngoing` compares two at random and takes the one with fewer ongoing
- * requests: nearly as even as comparing all of them, and routers that know nothing of one another do not all run to the
- * same one. Nothing ever waits for a particular replica.
- */
-export function pick(input: PickInput, random: Random): PickDecision {
-  const { replicas, availability } = input;
-  const count = replicas.length;
-  if (count === 0) {
-    if (availability === "failed") return START_FAILED;
-    return availability === "starting" ? STARTING : NONE_READY;
+/** A replica may have so many times the mean load before a key that is its own goes to the next. */
+const LOAD_BOUND = 1.25;
+/** Below this part of its slots no replica counts as loaded, however idle the others are. */
+const UNLOADED_SHARE = 0.25;
+/** Points of a ring that one walk looks at; beyond it nearly all replicas are full, and any that is not will do. */
+const MOST_RING_STEPS = 2_000;
+
+/** Chooses a replica for a request with this key (empty: none). */
+export function pick<C extends PickCandidate>(input: PickInput<C>, key: string, random: Random): PickDecision<C> {
+  const nearest = nearestFree(input.free);
+  if (nearest === undefined) return whyNone(input);
+  if (input.routing === "roundRobin" || input.routing === "weighted") {
+    return { kind: "pick", replica: firstTurn(nearest), reason: input.routing };
   }
-  if (input.routing === "roundRobin") {
-    const index = firstFree(replicas, input.lastPicked + 1);
-    return index < 0 ? whyNone(replicas) : { kind: "pick", index, reason: "roundRobin" };
+  if (input.ring !== undefined && key !== "") {
+    const found = byKey(input, input.ring, key);
+    if (found !== undefined) return found;
   }
-  const first = Math.floor(random.next() * count);
-  if (count === 1) return hasFreeSlot(replicas[0]) ? { kind: "pick", index: 0, reason: "onlyOne" } : whyNone(replicas);
-  const second = (first + 1 + Math.floor(random.next() * (count - 1))) % count;
-  const one = replicas[first];
-  const other = replicas[second];
-  if (hasFreeSlot(one)) {
-    const index = hasFreeSlot(other) && isLess(other, one) ? second : first;
-    return { kind: "pick", index, reason: "leastOngoing" };
-  }
-  if (hasFreeSlot(other)) return { kind: "pick", index: second, reason: "leastOngoing" };
-  const index = firstFree(replicas, first);
-  return index < 0 ? whyNone(replicas) : { kind: "pick", index, reason: "anyFree" };
+  return leastOngoing(nearest, random);
 }
 
-function hasFreeSlot(replica: PickCandidate | undefined): replica is PickCandidate {
-  return replica !== undefined && replica.isReady && replica.ongoing < replica.maxOngoingRequests;
+/** At least one replica. */
+type Some<C> = readonly [C, ...C[]];
+
+function isSome<C>(replicas: readonly C[]): replicas is Some<C> {
+  return replicas.length > 0;
+}
+
+function nearestFree<C>(free: readonly (readonly C[])[]): Some<C> | undefined {
+  for (const replicas of free) if (isSome(replicas)) return replicas;
+  return undefined;
+}
+
+function leastOngoing<C extends PickCandidate>(free: Some<C>, random: Random): PickDecision<C> {
+  const count = free.length;
+  if (count === 1) return { kind: "pick", replica: free[0], reason: "onlyOne" };
+  const first = Math.floor(random.next() * count);
+  const second = (first + 1 + Math.floor(random.next() * (count - 1))) % count;
+  const one = free[first] ?? free[0];
+  const other = free[second] ?? free[0];
+  return { kind: "pick", replica: isLess(other, one) ? other : one, reason: "leastOngoing" };
 }
 
 /** What the replica itself said breaks ties only, because it is older than what the router counted. */
@@ -78,16 +114,44 @@ function isLess(one: PickCandidate, other: PickCandidate): boolean {
   return one.reportedOngoing < other.reportedOngoing;
 }
 
-/** The first with a free slot from `start` on, all the way round; -1 when there is none. */
-function firstFree(replicas: readonly PickCandidate[], start: number): number {
-  const count = replicas.length;
-  for (let step = 0; step < count; step++) {
-    const index = (start + step) % count;
-    if (hasFreeSlot(replicas[index])) return index;
+/** Looks at all that are free, a few ns each: 4 µs with a thousand of them. */
+function firstTurn<C extends PickCandidate>(free: Some<C>): C {
+  let [first] = free;
+  let firstTurnAt = first.turnAt;
+  for (let at = 1; at < free.length; at++) {
+    const replica = free[at] ?? first;
+    const { turnAt } = replica;
+    if (turnAt > firstTurnAt || (turnAt === firstTurnAt && replica.position > first.position)) continue;
+    first = replica;
+    firstTurnAt = turnAt;
   }
-  return -1;
+  return first;
 }
 
-function whyNone(replicas: readonly PickCandidate[]): PickDecision {
-  return replicas.some((replica) => replica.isReady) ? ALL_BUSY : NONE_READY;
+function byKey<C extends PickCandidate>(
+  { replicas, readyCount, ongoingCount }: PickInput<C>,
+  ring: Ring,
+  key: string,
+): PickDecision<C> | undefined {
+  // 4 replicas, 15 ongoing, and this one: ⌈1.25 × 16 ÷ 4⌉ = 5 each.
+  const bound = Math.ceil((LOAD_BOUND * (ongoingCount + 1)) / Math.max(1, readyCount));
+  const start = firstPoint(ring, key);
+  const owner = ownerAt(ring, start);
+  let anyFree: C | undefined;
+  const steps = Math.min(ring.points.length, MOST_RING_STEPS);
+  for (let step = 0; step < steps; step++) {
+    const index = ownerAt(ring, start + step);
+    const replica = replicas[index];
+    if (replica === undefined || !replica.isFree) continue;
+    const most = Math.max(bound, replica.maxOngoingRequests * UNLOADED_SHARE);
+    if (replica.ongoing < most) return { kind: "pick", replica, reason: index === owner ? "keyOwner" : "keyNext" };
+    anyFree ??= replica;
+  }
+  return anyFree === undefined ? undefined : { kind: "pick", replica: anyFree, reason: "keyNext" };
+}
+
+function whyNone({ replicas, readyCount, availability }: PickInput<PickCandidate>): NoPick {
+  if (readyCount > 0) return ALL_BUSY;
+  if (replicas.length > 0 || availability === "available") return NONE_READY;
+  return availability === "failed" ? START_FAILED : STARTING;
 }

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cancellation } from "../../../core/cancellation.ts";
 import { CancelledError, ReplicaRefusedError, ServeError, type ErrorCode } from "../../../core/error.ts";
+import { isStream, type Body } from "../../../proto/body.ts";
 import { settle } from "../../fake/manual-clock.ts";
 import { RoutingBed, routerRequest, type BedReplica } from "../../fake/routing-bed.ts";
 import { DEPLOYMENT, deploymentEntry } from "../../fake/table.ts";
 
 const DEPLOYMENT_ENTRY = deploymentEntry();
+/** One for small frames, one for large bodies. */
+const CONNECTIONS_OF_LINK = 2;
 
 /** A bed with one replica, which has two slots, in its table. */
 async function bedOfOne(): Promise<{ bed: RoutingBed; replica: BedReplica }> {
@@ -19,9 +22,15 @@ async function bedOfOne(): Promise<{ bed: RoutingBed; replica: BedReplica }> {
 /** Sends and notes how it ends. */
 function send(bed: RoutingBed, id: string, ends: string[], more: Parameters<typeof routerRequest>[1] = {}): void {
   bed.routers.send(DEPLOYMENT, routerRequest(id, more)).then(
-    ({ answer, version }) => ends.push(`${id} ${Buffer.concat(answer.body).toString()} ${version}`),
+    ({ answer, version }) => ends.push(`${id} ${textOf(answer.body)} ${version}`),
     (error: ServeError) => ends.push(`${id} ${error.code}`),
   );
+}
+
+/** A body that came whole, as text. */
+function textOf(body: Body | undefined): string {
+  assert.ok(body !== undefined && !isStream(body));
+  return Buffer.concat(body).toString();
 }
 
 function ids(replica: BedReplica): string[] {
@@ -34,7 +43,7 @@ test("an answer comes back with the version that gave it", async () => {
   send(bed, "a", ends, { body: [Buffer.from("in")] });
   await settle();
   const [request] = replica.handler.requests;
-  assert.equal(Buffer.from(request?.body ?? []).toString(), "in");
+  assert.equal(textOf(request?.body), "in");
   assert.equal(request?.head.timeoutMs, 10_000);
   request?.answer("out");
   await settle();
@@ -111,7 +120,7 @@ test("a replica removed from the table finishes what it has; then its link close
   assert.deepEqual(ends, ["a x v1"]);
   await bed.table([DEPLOYMENT_ENTRY, { kind: "replica", ...replica.entry }]);
   assert.deepEqual(ids(replica), ["a", "b"]);
-  assert.equal(bed.network.connects, 2);
+  assert.equal(bed.network.connects, 2 * CONNECTIONS_OF_LINK);
 });
 
 for (const [isIdempotent, outcome] of [
@@ -162,7 +171,7 @@ test("a replica that ends waits until its routers have every answer; its link is
   await closed;
   assert.deepEqual(ends, ["a x v1"]);
   await bed.clock.advanceAsync(5_000);
-  assert.equal(bed.network.connects, 1);
+  assert.equal(bed.network.connects, CONNECTIONS_OF_LINK);
 });
 
 test("another process on a replica's port is not taken for it", async () => {
@@ -270,10 +279,10 @@ test("a changed number of slots holds at once, over the same link", async () => 
   await settle();
   await bed.table([DEPLOYMENT_ENTRY, { kind: "replica", ...replica.entry, maxOngoingRequests: 3 }]);
   assert.deepEqual(ids(replica), ["a", "b", "c"]);
-  assert.equal(bed.network.connects, 1);
+  assert.equal(bed.network.connects, CONNECTIONS_OF_LINK);
 });
 
-test("queue length, wait and retries are counted", async () => {
+test("queue length, wait and retries are counted; the wait once, up to the first replica", async () => {
   const { bed, replica } = await bedOfOne();
   const ends: string[] = [];
   for (const id of ["a", "b", "c"]) send(bed, id, ends);
@@ -285,6 +294,10 @@ test("queue length, wait and retries are counted", async () => {
   replica.handler.requests[0]?.fail(new ReplicaRefusedError("replica_overloaded", "full"));
   await settle();
   assert.deepEqual(value("thornback_router_retries_total"), [1]);
+  await bed.clock.advanceAsync(200);
+  assert.deepEqual(ids(replica), ["a", "b", "a"]);
+  const waits = value("thornback_router_queue_seconds") ?? [];
+  assert.deepEqual([waits.slice(0, -1).reduce((sum, count) => sum + count), waits.at(-1)], [2, 0]);
 });
 
 test("errors of the handler come back as they are", async () => {

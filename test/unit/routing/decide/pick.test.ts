@@ -2,21 +2,45 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../../../core/random.ts";
 import { pick, type PickCandidate, type PickInput } from "../../../../routing/decide/pick.ts";
+import { buildRing } from "../../../../routing/decide/ring.ts";
 
-function replica(ongoing: number, more: Partial<PickCandidate> = {}): PickCandidate {
-  return { isReady: true, ongoing, maxOngoingRequests: 4, reportedOngoing: ongoing, ...more };
+type Replica = { -readonly [K in keyof PickCandidate]: PickCandidate[K] };
+
+/** One with four slots. */
+function replica(ongoing: number, more: Partial<PickCandidate> = {}): Replica {
+  return {
+    isFree: ongoing < 4,
+    ongoing,
+    maxOngoingRequests: 4,
+    reportedOngoing: ongoing,
+    turnAt: 0,
+    position: 0,
+    ...more,
+  };
 }
 
-function input(replicas: readonly PickCandidate[], more: Partial<PickInput> = {}): PickInput {
-  return { replicas, routing: "leastOngoing", availability: "available", lastPicked: -1, ...more };
+/** All of them equally far. */
+function input(replicas: readonly Replica[], more: Partial<PickInput<Replica>> = {}): PickInput<Replica> {
+  for (const [position, each] of replicas.entries()) each.position = position;
+  return {
+    replicas,
+    free: [[], [], replicas.filter(({ isFree }) => isFree)],
+    readyCount: replicas.length,
+    ongoingCount: replicas.reduce((sum, { ongoing }) => sum + ongoing, 0),
+    routing: "leastOngoing",
+    availability: "available",
+    ring: undefined,
+    ...more,
+  };
 }
 
-function picks(given: PickInput, count: number): number[] {
+/** How often each is picked. */
+function picks(given: PickInput<Replica>, count: number): number[] {
   const random = seededRandom(1);
   const counts = given.replicas.map(() => 0);
   for (let time = 0; time < count; time++) {
-    const decision = pick(given, random);
-    if (decision.kind === "pick") counts[decision.index] = (counts[decision.index] ?? 0) + 1;
+    const decision = pick(given, "", random);
+    if (decision.kind === "pick") counts[decision.replica.position] = (counts[decision.replica.position] ?? 0) + 1;
   }
   return counts;
 }
@@ -41,31 +65,91 @@ test("the only replica with a free slot is found among many", () => {
   assert.equal(picks(input(replicas), 50)[13], 50);
 });
 
-test("a replica whose link is down, and one that is full, get nothing", () => {
-  assert.deepEqual(picks(input([replica(0, { isReady: false }), replica(4), replica(3)]), 50), [0, 0, 50]);
+test("a nearer replica with a free slot is taken however busy it is, and passed over when it is full", () => {
+  const [near, zone, far] = [replica(3), replica(0), replica(0)];
+  const all = [near, zone, far];
+  assert.deepEqual(picks(input(all, { free: [[near], [zone], [far]] }), 10), [10, 0, 0]);
+  assert.deepEqual(picks(input(all, { free: [[], [zone], [far]] }), 10), [0, 10, 0]);
+  assert.deepEqual(picks(input(all, { free: [[], [], [far]] }), 10), [0, 0, 10]);
 });
 
-test("round robin goes on from the last one and passes over those that cannot", () => {
-  const replicas = [replica(0), replica(4), replica(3)];
-  const given = input(replicas, { routing: "roundRobin", lastPicked: 0 });
-  assert.deepEqual(pick(given, seededRandom(1)), { kind: "pick", index: 2, reason: "roundRobin" });
-  assert.deepEqual(pick({ ...given, lastPicked: 2 }, seededRandom(1)), {
-    kind: "pick",
-    index: 0,
-    reason: "roundRobin",
+for (const routing of ["roundRobin", "weighted"] as const) {
+  test(`${routing} takes the one whose turn comes first, and passes over those that are full`, () => {
+    const replicas = [replica(0, { turnAt: 3 }), replica(4, { turnAt: 1 }), replica(3, { turnAt: 2 })];
+    const decision = pick(input(replicas, { routing }), "", seededRandom(1));
+    assert.deepEqual(decision, { kind: "pick", replica: replicas[2], reason: routing });
   });
+}
+
+test("of equal turns the replica that stands first in the table is taken", () => {
+  const replicas = [replica(0), replica(0), replica(0)];
+  const given = input(replicas, { routing: "roundRobin", free: [[], [], replicas.toReversed()] });
+  assert.equal(pick(given, "", seededRandom(1)).kind === "pick" && picks(given, 5)[0], 5);
+});
+
+/** Four replicas on a ring. */
+function ringOf(replicas: readonly Replica[]): PickInput<Replica> {
+  const ring = buildRing(replicas.map((_, at) => `r${at}`));
+  return input(replicas, { routing: "consistentHash", ring });
+}
+
+function ownerOf(key: string): number {
+  const decision = pick(ringOf([replica(0), replica(0), replica(0), replica(0)]), key, seededRandom(1));
+  assert.ok(decision.kind === "pick");
+  return decision.replica.position;
+}
+
+test("a key goes to its owner each time, and without a key the least busy one is taken", () => {
+  const replicas = [replica(0), replica(0), replica(0), replica(0)];
+  const owners = new Set(Array.from({ length: 10 }, (_, draw) => draw).map(() => ownerOf("session-1")));
+  assert.equal(owners.size, 1);
+  const decision = pick(ringOf(replicas), "", seededRandom(1));
+  assert.equal(decision.kind === "pick" && decision.reason, "leastOngoing");
+});
+
+test("a key whose owner is full, or has a quarter more than its share, goes to the next on the ring", () => {
+  const owner = ownerOf("session-1");
+  for (const ongoing of [4, 3]) {
+    const replicas = [replica(1), replica(1), replica(1), replica(1)];
+    // 3 + 1 + 1 + 1 and this one are 7: ⌈1.25 × 7 ÷ 4⌉ = 3 each.
+    replicas[owner] = replica(ongoing);
+    const decision = pick(ringOf(replicas), "session-1", seededRandom(1));
+    assert.ok(decision.kind === "pick");
+    assert.equal(decision.reason, "keyNext");
+    assert.notEqual(decision.replica.position, owner);
+  }
+});
+
+test("a few requests of one key stay together on replicas that are otherwise idle", () => {
+  const replicas = [0, 1, 2, 3].map(() => replica(0, { maxOngoingRequests: 16, isFree: true }));
+  const owner = replicas[ownerOf("session-1")];
+  assert.ok(owner !== undefined);
+  for (let sent = 0; sent < 4; sent++) {
+    const decision = pick(ringOf(replicas), "session-1", seededRandom(1));
+    assert.ok(decision.kind === "pick" && decision.replica === owner, `request ${sent}`);
+    owner.ongoing += 1;
+  }
+});
+
+test("when every free replica has more than its share, one of them is taken all the same", () => {
+  const replicas = [replica(4), replica(4), replica(4), replica(3)];
+  const bounded = { ...ringOf(replicas), ongoingCount: 0 };
+  const decision = pick(bounded, "session-1", seededRandom(1));
+  assert.ok(decision.kind === "pick");
+  assert.equal(decision.replica.position, 3);
 });
 
 test("a request waits while all are busy, while links are down, and while a start is in progress", () => {
   const random = seededRandom(1);
-  assert.deepEqual(pick(input([replica(4), replica(4)]), random), { kind: "queue", reason: "allBusy" });
-  assert.deepEqual(pick(input([replica(0, { isReady: false })]), random), { kind: "queue", reason: "noneReady" });
-  assert.deepEqual(pick(input([], { availability: "starting" }), random), { kind: "queue", reason: "starting" });
-  assert.deepEqual(pick(input([]), random), { kind: "queue", reason: "noneReady" });
+  assert.deepEqual(pick(input([replica(4), replica(4)]), "", random), { kind: "queue", reason: "allBusy" });
+  const down = input([replica(0, { isFree: false })], { readyCount: 0 });
+  assert.deepEqual(pick(down, "", random), { kind: "queue", reason: "noneReady" });
+  assert.deepEqual(pick(input([], { availability: "starting" }), "", random), { kind: "queue", reason: "starting" });
+  assert.deepEqual(pick(input([]), "", random), { kind: "queue", reason: "noneReady" });
 });
 
 test("a request fails at once only when the last start failed and no replica is left", () => {
   const random = seededRandom(1);
-  assert.deepEqual(pick(input([], { availability: "failed" }), random), { kind: "fail", reason: "startFailed" });
-  assert.equal(pick(input([replica(0)], { availability: "failed" }), random).kind, "pick");
+  assert.deepEqual(pick(input([], { availability: "failed" }), "", random), { kind: "fail", reason: "startFailed" });
+  assert.equal(pick(input([replica(0)], { availability: "failed" }), "", random).kind, "pick");
 });

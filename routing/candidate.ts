@@ -1,0 +1,79 @@
+import type { Timer } from "../core/clock.ts";
+import type { ReplicaEntry } from "../core/table.ts";
+import { IN, type Standing } from "./decide/eject.ts";
+import type { Distance } from "./decide/locality.ts";
+import type { PickCandidate } from "./decide/pick.ts";
+import { ReplicaClient, type ReplicaClientDeps, type ReplicaClientListener } from "./replica-client.ts";
+import { RunTimes } from "./run-times.ts";
+
+/** Who keeps a candidate. */
+export interface CandidateOwner {
+  /** Something changed that decides whether it may be given a request. */
+  onChange(candidate: Candidate): void;
+  /** It has left the table, and its last request has ended. */
+  onRetired(candidate: Candidate): void;
+}
+
+/** A replica of the table as one router sees it: the link to it, and what was learned of it. Plain state of its pool's. */
+export class Candidate implements PickCandidate, ReplicaClientListener {
+  readonly client: ReplicaClient;
+  readonly runTimes = new RunTimes();
+  readonly #owner: CandidateOwner;
+  /** False once it has left the table. */
+  isListed = true;
+  position = 0;
+  distance: Distance = 2;
+  /** Where it stands among the free ones of its distance; -1 while it does not. */
+  freeAt = -1;
+  /** `client.ongoing` as its pool has counted it. */
+  countedOngoing = 0;
+  /** `isReady` as its pool has counted it. */
+  isCountedReady = false;
+  turnAt = 0;
+  weight = 1;
+  standing: Standing = IN;
+  /** A request that tries whether it is well again is on its way. */
+  isProbed = false;
+  /** Until its standing changes by itself. */
+  timer: Timer | undefined;
+
+  constructor(deps: ReplicaClientDeps, entry: ReplicaEntry, owner: CandidateOwner) {
+    this.#owner = owner;
+    this.client = new ReplicaClient(deps, entry, this);
+  }
+
+  get entry(): ReplicaEntry {
+    return this.client.entry;
+  }
+
+  /** Connected, heard of, and not left out. */
+  get isReady(): boolean {
+    return this.standing.kind !== "out" && this.client.isReady && !this.client.isSilent;
+  }
+
+  get isFree(): boolean {
+    const { client } = this;
+    if (!this.isListed || !this.isReady || client.ongoing >= client.maxOngoingRequests) return false;
+    return this.standing.kind === "in" || !this.isProbed;
+  }
+
+  get ongoing(): number {
+    return this.client.ongoing;
+  }
+
+  get maxOngoingRequests(): number {
+    return this.client.maxOngoingRequests;
+  }
+
+  get reportedOngoing(): number {
+    return this.client.reportedOngoing;
+  }
+
+  onSlots(): void {
+    this.#owner.onChange(this);
+  }
+
+  onRetired(): void {
+    this.#owner.onRetired(this);
+  }
+}

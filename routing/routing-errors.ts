@@ -1,0 +1,46 @@
+import {
+  DeadlineExceededError,
+  DeploymentUnavailableError,
+  NotFoundError,
+  QueueFullError,
+  type ServeError,
+} from "../core/error.ts";
+import type { DeploymentEntry } from "../core/table.ts";
+
+/** When a client may try again after a failed start; the next attempt is seconds away. */
+const RETRY_AFTER_FAILED_SECONDS = 5;
+
+/** Its deadline passed, in the queue or at a replica. */
+export function deadlineError({ id }: DeploymentEntry, cause?: ServeError): DeadlineExceededError {
+  const text = `${id} gave no answer in time: raise the time limit, or add replicas if requests queue`;
+  return new DeadlineExceededError(text, cause === undefined ? {} : { cause });
+}
+
+/** Its deadline would pass in the queue. */
+export function tooLateError({ id }: DeploymentEntry, aheadCount: number, waitMs: number): DeadlineExceededError {
+  const wait = `${aheadCount} requests wait before it, which takes about ${Math.ceil(waitMs / 1_000)} s`;
+  return new DeadlineExceededError(`${id} could not answer in time: ${wait}. Try again later, or add replicas`);
+}
+
+/** The queue is full, or a request of a higher priority took the last place in it. */
+export function queueFullError(
+  { id }: DeploymentEntry,
+  queuedCount: number,
+  retryAfterSeconds: number,
+): QueueFullError {
+  const text = `${queuedCount} requests wait for ${id} already: try again later, or add replicas`;
+  return new QueueFullError(text, { details: { retryAfterSeconds } });
+}
+
+/** Nothing can take requests, and nothing is on its way. */
+export function unavailableError({ id, reason }: DeploymentEntry): DeploymentUnavailableError {
+  const why = reason === "" ? "its replicas failed to start" : reason;
+  const text = `${id} has no replica that can take requests: ${why}. See \`serve status\``;
+  return new DeploymentUnavailableError(text, { details: { retryAfterSeconds: RETRY_AFTER_FAILED_SECONDS } });
+}
+
+/** The deployment has left the table. */
+export function removedError({ id }: DeploymentEntry): NotFoundError {
+  const text = `deployment ${id} was deleted while a request waited: \`serve status\` lists those there are`;
+  return new NotFoundError("deployment_not_found", text);
+}
