@@ -1,120 +1,84 @@
 /**
- * An open-loop load: requests leave on a fixed schedule, whether or not earlier ones were answered, so that a slow
- * server cannot slow down the load that measures it. Latency counts from the moment a request was due, not from when
- * it was sent (coordinated omission). Every request ends in exactly one outcome; one without an answer counts as failed.
+ * An open-loop load: requests leave on a schedule of their own, whether or not earlier ones were answered, so that a slow
+ * server cannot slow down the load that measures it. Latency counts from the moment a request was due, not from when it
+ * was sent (coordinated omission). Every request ends in exactly one outcome; one that finds every connection busy ends
+ * at once as `unsent`, because to wait would be to let the server set the pace again.
  */
-import { Agent, request as httpRequest } from "node:http";
+import { type Arrivals, ArrivalSchedule } from "./arrival-schedule.ts";
+import { type LoadDeps, machineLoadDeps } from "./load-deps.ts";
+import { readTarget } from "./load-request.ts";
+import type { LoadReport } from "./load-report.ts";
+import { type RunningLoad, Traffic, type TrafficOptions } from "./traffic.ts";
 
 /** What to send, how often, and when to give up on an answer. */
-export type LoadOptions = {
-  readonly url: string;
-  readonly method: "GET" | "POST";
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+export type LoadOptions = TrafficOptions & {
   readonly ratePerSecond: number;
-  /** A request without a whole answer by then has failed. */
-  readonly timeoutMs: number;
+  /** Default `fixed`. */
+  readonly arrivals?: Arrivals | undefined;
+  /** Default DEFAULT_MOST_CONNECTIONS. */
+  readonly mostConnections?: number | undefined;
+  /** Sends to the microsecond, at the price of a core that never rests. Default: as timers do, a millisecond late. */
+  readonly isPrecise?: boolean | undefined;
 };
 
-/** What became of a load. */
-export type LoadReport = {
-  readonly sent: number;
-  readonly succeeded: number;
-  /** Outcome → count, of everything that is not a 2xx: `503`, `ECONNRESET`, `timeout`. */
-  readonly failures: Readonly<Record<string, number>>;
-  /** Of the answered ones, from the due time, in milliseconds. */
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-};
+/** Connections of an open load: a server that holds so many requests at once has long lost its race with the load. */
+export const DEFAULT_MOST_CONNECTIONS = 4_096;
+/** Timers are about so late; before that a precise load stops using them. */
+const TIMER_LAG_MS = 2;
+/** Time limits are looked at this often when nothing else is to be done. */
+const LONGEST_PAUSE_MS = 5;
 
-/** A load that runs until it is stopped. */
-export type RunningLoad = {
-  /** Requests sent so far. */
-  readonly sent: number;
-  /** Sends nothing more, waits for what is under way, and reports. Idempotent. */
-  stop(): Promise<LoadReport>;
-};
+/** Starts a load at once. @throws {TypeError} when the URL is none that a load can go to. */
+export function startLoad(options: LoadOptions, deps: LoadDeps = machineLoadDeps): RunningLoad {
+  return new OpenLoad(options, deps);
+}
 
-/** Starts a load at once. */
-export function startLoad(options: LoadOptions): RunningLoad {
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
-  const startedAt = performance.now();
-  const latencies: number[] = [];
-  const failures = new Map<string, number>();
-  const ongoing = new Set<Promise<void>>();
-  let sent = 0;
+class OpenLoad implements RunningLoad {
+  readonly #deps: LoadDeps;
+  readonly #traffic: Traffic;
+  readonly #schedule: ArrivalSchedule;
+  readonly #startedAt: number;
+  readonly #isPrecise: boolean;
+  #report: Promise<LoadReport> | undefined;
+  #isClosed = false;
 
-  const sendOne = (dueAt: number): void => {
-    const done = exchange(options, agent).then((outcome) => {
-      ongoing.delete(done);
-      if (/^2\d\d$/.test(outcome)) {
-        latencies.push(performance.now() - dueAt);
-        return;
-      }
-      failures.set(outcome, (failures.get(outcome) ?? 0) + 1);
-    });
-    ongoing.add(done);
-  };
+  constructor(options: LoadOptions, deps: LoadDeps) {
+    const target = readTarget(options.url);
+    if (target === undefined) throw new TypeError(`"${options.url}" is not the URL of an HTTP server`);
+    const mostConnections = options.mostConnections ?? DEFAULT_MOST_CONNECTIONS;
+    this.#deps = deps;
+    this.#traffic = new Traffic(deps.clock, target, { ...options, mostConnections });
+    this.#schedule = new ArrivalSchedule(options.ratePerSecond, options.arrivals ?? "fixed", deps.random);
+    this.#isPrecise = options.isPrecise ?? false;
+    this.#startedAt = deps.clock.now();
+    this.#turn();
+  }
 
-  // A timer every 2 ms sends whatever has come due since the last one, so the rate holds above what timers resolve.
-  const timer = setInterval(() => {
-    // The first is due at once, so there is always one more than whole periods have passed.
-    const due = Math.floor(((performance.now() - startedAt) * options.ratePerSecond) / 1000) + 1;
-    while (sent < due) {
-      sendOne(startedAt + (sent * 1000) / options.ratePerSecond);
-      sent += 1;
+  get sent(): number {
+    return this.#traffic.sent;
+  }
+
+  stop(): Promise<LoadReport> {
+    this.#report ??= this.#traffic.close().finally(() => (this.#isClosed = true));
+    return this.#report;
+  }
+
+  /** Sends what has come due since the last turn, ends what ran out of time, and comes back for the next. */
+  #turn(): void {
+    if (this.#isClosed) return;
+    const { clock, defer } = this.#deps;
+    const elapsedMs = clock.now() - this.#startedAt;
+    while (this.#report === undefined && this.#schedule.nextDueMs <= elapsedMs) {
+      this.#traffic.send(this.#startedAt + this.#schedule.nextDueMs);
+      this.#schedule.advance();
     }
-  }, 2);
-
-  return {
-    get sent() {
-      return sent;
-    },
-    async stop() {
-      clearInterval(timer);
-      await Promise.all(ongoing);
-      agent.destroy();
-      latencies.sort((a, b) => a - b);
-      return {
-        sent,
-        succeeded: latencies.length,
-        failures: Object.fromEntries(failures),
-        p50Ms: quantile(latencies, 0.5),
-        p99Ms: quantile(latencies, 0.99),
-      };
-    },
-  };
-}
-
-/** The value below which a share of the sorted values lies; NaN of nothing. */
-export function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
-/** One request to its single outcome: a status, an error's code, or `timeout`. Never rejects. */
-function exchange(options: LoadOptions, agent: Agent): Promise<string> {
-  return new Promise((resolve) => {
-    const request = httpRequest(
-      options.url,
-      { method: options.method, agent, headers: options.headers },
-      (response) => {
-        response.resume();
-        response.on("end", () => {
-          clearTimeout(timer);
-          resolve(String(response.statusCode));
-        });
-        response.on("error", onError);
-      },
-    );
-    const onError = (error: NodeJS.ErrnoException): void => {
-      clearTimeout(timer);
-      resolve(error.code ?? error.message);
-    };
-    const timer = setTimeout(() => {
-      resolve("timeout");
-      request.destroy();
-    }, options.timeoutMs);
-    request.on("error", onError);
-    request.end(options.body);
-  });
+    this.#traffic.expire();
+    const pauseMs = this.#startedAt + this.#schedule.nextDueMs - clock.now();
+    const isNear = this.#isPrecise && this.#report === undefined && pauseMs < TIMER_LAG_MS;
+    if (isNear) defer(() => this.#turn());
+    else {
+      const timerMs = this.#isPrecise ? pauseMs - TIMER_LAG_MS : pauseMs;
+      clock.after(Math.min(LONGEST_PAUSE_MS, Math.max(1, timerMs)), () => this.#turn());
+    }
+  }
 }
