@@ -31,6 +31,8 @@ export type PutAnswer = {
   readonly routePrefix?: string;
   /** The values of secrets differ; replicas that run keep those they were started with. */
   readonly hasOtherSecrets: boolean;
+  /** Keys, their limits or CORS differ; a controller of an earlier version does not say. */
+  readonly hasOtherAccess?: boolean;
 };
 
 /** Why a deployment is as it is. */

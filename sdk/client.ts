@@ -1,6 +1,9 @@
-import { errorFromProblem } from "./problem-error.ts";
 import type { Application } from "./application.ts";
+import { eventItems } from "./client-events.ts";
 import type { Bound } from "./deployment.ts";
+import type { RemoteResult } from "./handle.ts";
+import { errorFromProblem } from "./problem-error.ts";
+import { remoteCall } from "./remote-call.ts";
 
 /**
  * What programs outside a cluster import as `thornback/client`. Nothing here needs Node: it runs in browsers.
@@ -34,7 +37,8 @@ type IngressOf<A> = A extends Application<infer T> ? T : A extends Bound<infer T
 
 /** What `predict` of an ingress takes, as JSON. */
 type PredictInput<T> = T extends { predict(input: infer I, ...rest: never[]): unknown } ? I : never;
-type PredictOutput<T> = T extends { predict(...args: never[]): infer R } ? Awaited<R> : never;
+/** Its result as a promise, or for one that yields its items. */
+type PredictOutput<T> = T extends { predict(...args: never[]): infer R } ? RemoteResult<R> : never;
 
 /** An application, called over HTTP. */
 export type Client<A> = {
@@ -43,11 +47,12 @@ export type Client<A> = {
 } & (IngressOf<A> extends { predict(...args: never[]): unknown }
   ? {
       /**
-       * Calls the ingress's `predict`.
+       * Calls the ingress's `predict`. Answers with a promise of its result; where it yields, with an AsyncIterable of its
+       * items as they come: leaving the loop early ends the work.
        *
        * @throws {ServeError} with the code the application answered
        */
-      predict(input: PredictInput<IngressOf<A>>, options?: ClientCallOptions): Promise<PredictOutput<IngressOf<A>>>;
+      predict(input: PredictInput<IngressOf<A>>, options?: ClientCallOptions): PredictOutput<IngressOf<A>>;
     }
   : unknown);
 
@@ -98,13 +103,16 @@ export function client<A>(url: string, options: ClientOptions = {}): Client<A> {
       signal: call.signal ?? null,
     });
     if (!response.ok) throw errorFromProblem(response.status, await response.text());
-    if (response.headers.get("content-type")?.startsWith("application/octet-stream") === true) {
-      return new Uint8Array(await response.arrayBuffer());
+    const type = response.headers.get("content-type") ?? "";
+    if (type.startsWith("application/octet-stream")) return new Uint8Array(await response.arrayBuffer());
+    if (type.startsWith("text/event-stream") && response.body !== null) {
+      return eventItems(response.body, response.status);
     }
     const text = await response.text();
     return text === "" ? undefined : (JSON.parse(text) as unknown);
   };
   const fetchBelow = (path: string, init: RequestInit = {}): Promise<Response> =>
     request(path.startsWith("/") ? path : `/${path}`, init);
-  return { fetch: fetchBelow, predict } as unknown as Client<A>;
+  const predictOrIterate = (input: unknown, call?: ClientCallOptions): unknown => remoteCall(predict(input, call));
+  return { fetch: fetchBelow, predict: predictOrIterate } as unknown as Client<A>;
 }

@@ -77,6 +77,8 @@ function describe(graph: ApplicationGraph, locator: FunctionLocator): EvaluatedA
     ingressKind: graph.ingressKind,
     assets: graph.assets,
     nativePackages: graph.nativePackages,
+    access: graph.access,
+    cors: graph.cors,
     openapi: openApiDocument(graph),
     deployments: graph.deployments.map(({ name, target, args, rawOptions }) => {
       const { text, isOpaque } = argumentText(args);

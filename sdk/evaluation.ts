@@ -1,3 +1,4 @@
+import type { AccessSpec, CorsSpec } from "../core/access.ts";
 import type { Problem } from "../core/error.ts";
 import type { IngressKind } from "../core/spec.ts";
 
@@ -34,6 +35,8 @@ export type EvaluatedApplication = {
   readonly assets: readonly string[];
   readonly nativePackages: readonly string[];
   readonly openapi: unknown;
+  readonly access: AccessSpec | undefined;
+  readonly cors: CorsSpec | undefined;
   readonly deployments: readonly EvaluatedDeployment[];
 };
 

@@ -1,15 +1,26 @@
 import type { CallOptions, CallTransport } from "../core/call.ts";
 import type { DeploymentId } from "../core/ids.ts";
 import { isRecord } from "../core/problem-list.ts";
+import { remoteCall, type RemoteCall } from "./remote-call.ts";
 
 declare const handleOf: unique symbol;
 
 /** Methods of a class that the runtime calls itself, and names that would change what a handle is. */
-type NotRemote = "setup" | "reconfigure" | "healthCheck" | "teardown" | "fetch" | "websocket" | "with" | "then";
+type NotRemote =
+  | "setup"
+  | "authorize"
+  | "reconfigure"
+  | "healthCheck"
+  | "teardown"
+  | "fetch"
+  | "websocket"
+  | "with"
+  | "then";
 
 /** The same names at run time. `toJSON` is there because `JSON.stringify` would make a call of it. */
 const NOT_REMOTE: ReadonlySet<string> = new Set<NotRemote | "toJSON">([
   "setup",
+  "authorize",
   "reconfigure",
   "healthCheck",
   "teardown",
@@ -23,12 +34,23 @@ const NOT_REMOTE: ReadonlySet<string> = new Set<NotRemote | "toJSON">([
 /** A call that was not awaited may stand where its result is asked for. */
 type RemoteArguments<P extends readonly unknown[]> = { [K in keyof P]: P[K] | PromiseLike<P[K]> };
 
-/** A method as it looks through a handle: the same arguments, its result as a promise. Streams do not travel. */
-type RemoteMethod<F> = F extends (...args: never[]) => AsyncIterable<unknown>
-  ? never
-  : F extends (...args: infer P) => infer R
-    ? (...args: RemoteArguments<P>) => Promise<Awaited<R>>
-    : never;
+/** What is sent item by item: whatever is async iterable, and generators; a list or a Map is sent whole. */
+type Yielding = AsyncIterable<unknown> | (Iterable<unknown> & { next: unknown });
+type ItemOf<R> = R extends AsyncIterable<infer I> | Iterable<infer I> ? I : never;
+type IsAny<R> = 0 extends 1 & R ? true : false;
+
+/** What a call answers with: the result as a promise, or the items of a method that yields. */
+export type RemoteResult<R> =
+  IsAny<R> extends true
+    ? Promise<R>
+    : Awaited<R> extends Yielding
+      ? AsyncIterable<ItemOf<Awaited<R>>>
+      : Promise<Awaited<R>>;
+
+/** A method as it looks through a handle: the same arguments, its result as a promise or an AsyncIterable. */
+type RemoteMethod<F> = F extends (...args: infer P) => infer R
+  ? (...args: RemoteArguments<P>) => RemoteResult<R>
+  : never;
 
 type RemoteKeys<T> = {
   [K in keyof T]-?: K extends NotRemote | symbol ? never : RemoteMethod<T[K]> extends never ? never : K;
@@ -38,6 +60,11 @@ type RemoteKeys<T> = {
  * Another deployment, as code sees it: its public methods but the hooks, `fetch` and `websocket`, each answering with a
  * promise. A bound deployment that is passed to `bind` arrives as one. A plain object of the methods satisfies it, so a
  * class that takes handles is tested with `new` and needs neither a cluster nor a cast.
+ *
+ * A method that yields (an async generator, or a generator) answers with an AsyncIterable: `for await (const token of
+ * model.generate(prompt))`. The other side computes no faster than the loop reads; leaving the loop early ends its
+ * generator. Every call is sent when it is made, awaited or not, streams too: a stream that nobody reads holds its replica's
+ * slot until the deadline, so read it or cancel it (`signal`).
  *
  * `handle.with(options)` answers with the same handle under other {@link CallOptions}. It is optional in the type
  * because test doubles need not have it, and loosely typed so that it can be called all the same: annotate what it
@@ -81,7 +108,7 @@ export type HandleTarget<P> = P extends { readonly [handleOf]?: ((self: infer T)
 
 /** A handle before its class is known: any method may be called. */
 export type UntypedHandle = {
-  readonly [method: string]: (...args: readonly unknown[]) => Promise<unknown>;
+  readonly [method: string]: (...args: readonly unknown[]) => RemoteCall;
 };
 
 const OPTION_NAMES = ["timeoutMs", "signal", "key", "modelId", "priority", "idempotent"] as const;
@@ -97,7 +124,7 @@ export function createHandle(
   transport: CallTransport,
   options: CallOptions = {},
 ): UntypedHandle {
-  const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();
+  const methods = new Map<string, (...args: readonly unknown[]) => RemoteCall>();
   const withOptions = (more: unknown): UntypedHandle =>
     createHandle(deployment, transport, { ...options, ...checkedOptions(more) });
   const target: UntypedHandle = Object.create({ [Symbol.toStringTag]: `Handle ${deployment}` }) as UntypedHandle;
@@ -108,7 +135,7 @@ export function createHandle(
       if (NOT_REMOTE.has(property)) return undefined;
       let method = methods.get(property);
       if (method === undefined) {
-        method = (...args) => transport.call({ deployment, method: property, args, options });
+        method = (...args) => remoteCall(transport.call({ deployment, method: property, args, options }));
         methods.set(property, method);
       }
       return method;

@@ -3,7 +3,7 @@
  * model runtime.
  */
 export { application } from "./application.ts";
-export type { Application, ApplicationOptions } from "./application.ts";
+export type { AccessKeyOptions, Application, ApplicationOptions, CorsOptions } from "./application.ts";
 export { batch } from "./batch.ts";
 export type { BatchOptions } from "./batch.ts";
 export { requestContext } from "./context.ts";
@@ -15,6 +15,7 @@ export type { NodeHandler } from "./from-node.ts";
 export type { Handle } from "./handle.ts";
 export { secret } from "./secret.ts";
 export type { Secret } from "./secret.ts";
+export type { ServerWebSocket } from "./server-web-socket.ts";
 export type { CallOptions } from "../core/call.ts";
 export {
   CancelledError,
@@ -26,8 +27,11 @@ export {
   ModelError,
   NotFoundError,
   PayloadTooLargeError,
+  PermissionDeniedError,
   QueueFullError,
+  RateLimitedError,
   ReplicaLostError,
   ServeError,
+  UnauthenticatedError,
 } from "../core/error.ts";
 export type { ErrorCode, ErrorDetails, Problem } from "../core/error.ts";

@@ -1,4 +1,5 @@
 import { basename, dirname, extname, resolve } from "node:path";
+import type { AccessSpec, CorsSpec } from "../core/access.ts";
 import { readDeploymentOptions } from "../core/deployment-options.ts";
 import { InvalidSpecError } from "../core/error.ts";
 import type { ApplicationName, DeploymentName } from "../core/ids.ts";
@@ -42,6 +43,8 @@ export type ApplicationGraph = {
   readonly deployments: readonly GraphDeployment[];
   readonly assets: readonly string[];
   readonly nativePackages: readonly string[];
+  readonly access: AccessSpec | undefined;
+  readonly cors: CorsSpec | undefined;
   /** Name of a bound deployment in this application; undefined when it is no part of it. */
   readonly nameOf: (bound: unknown) => DeploymentName | undefined;
 };
@@ -231,6 +234,8 @@ function buildGraph(parts: ApplicationParts, options: LoadOptions, isSingle: boo
     deployments: walk.deployments,
     assets: parts.assets,
     nativePackages: parts.nativePackages,
+    access: parts.access,
+    cors: parts.cors,
     nameOf: (bound) => walk.nameOf(bound),
   };
 }
@@ -238,8 +243,10 @@ function buildGraph(parts: ApplicationParts, options: LoadOptions, isSingle: boo
 function ingressKindOf(name: string, target: DeploymentClass | FetchFunction): IngressKind {
   if (!isClass(target) || declaresMember(target, "fetch")) return "fetch";
   if (declaresMember(target, "predict")) return "predict";
+  // One that takes WebSockets alone answers everything else itself, with 404.
+  if (declaresMember(target, "websocket")) return "fetch";
   throw new InvalidSpecError(
-    `deployment ${name} cannot be an ingress: its class has neither fetch(request) nor predict(input); add one, or pass it to the bind of another deployment`,
+    `deployment ${name} cannot be an ingress: its class has neither fetch(request) nor predict(input) nor websocket(socket, request); add one, or pass it to the bind of another deployment`,
   );
 }
 

@@ -38,6 +38,15 @@ const PROBLEM_SCHEMA = {
   },
 } as const;
 
+/** Errors that an application with keys may end with besides. */
+const KEY_ERRORS: readonly ErrorCode[] = ["unauthenticated", "rate_limited"];
+
+/** How a key is sent; either will do. */
+const KEY_SCHEMES = {
+  bearer: { type: "http", scheme: "bearer" },
+  apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+} as const;
+
 /**
  * The OpenAPI 3.1 document of an application; its paths are below the route prefix. A `predict` ingress is described by
  * its `static input` and `static output`, as far as those schemas can give JSON Schema; a `fetch` ingress routes by
@@ -47,12 +56,14 @@ export function openApiDocument(graph: ApplicationGraph): JsonSchema {
   const ingress = graph.deployments.find(({ name }) => name === graph.ingress);
   const target = ingress?.target as { readonly input?: unknown; readonly output?: unknown } | undefined;
   const isPredict = graph.ingressKind === "predict";
+  const isOpen = graph.access === undefined;
   return {
     openapi: "3.1.0",
     info: { title: graph.name, version: "1" },
     servers: [{ url: graph.routePrefix }],
     paths: isPredict ? { "/": { post: predictOperation(graph, target?.input, target?.output) } } : {},
-    components: { schemas: { Problem: PROBLEM_SCHEMA } },
+    components: { schemas: { Problem: PROBLEM_SCHEMA }, ...(isOpen ? {} : { securitySchemes: KEY_SCHEMES }) },
+    ...(isOpen ? {} : { security: Object.keys(KEY_SCHEMES).map((name) => ({ [name]: [] })) }),
   };
 }
 
@@ -69,15 +80,15 @@ function predictOperation(graph: ApplicationGraph, input: unknown, output: unkno
     },
     responses: {
       "200": { description: "The result", content: { "application/json": { schema: jsonSchema(output, "output") } } },
-      ...problemResponses(),
+      ...problemResponses(graph.access === undefined ? COMMON_ERRORS : [...COMMON_ERRORS, ...KEY_ERRORS]),
     },
   };
 }
 
-function problemResponses(): JsonSchema {
+function problemResponses(codes: readonly ErrorCode[]): JsonSchema {
   const content = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
   return Object.fromEntries(
-    COMMON_ERRORS.map((code) => [String(ERROR_MAP[code].http), { description: ERROR_MAP[code].title, content }]),
+    codes.map((code) => [String(ERROR_MAP[code].http), { description: ERROR_MAP[code].title, content }]),
   );
 }
 

@@ -172,6 +172,8 @@ export class TestApplication<T> {
       ingress: deploymentId(graph.name, graph.ingress),
       ingressKind: graph.ingressKind,
       openapi: JSON.stringify(openApiDocument(graph)),
+      access: graph.access,
+      cors: graph.cors,
     };
   }
 }

@@ -127,7 +127,7 @@ export class TestReplicas {
     });
     this.#started.push({ server, actor });
     const { address } = server;
-    const common = { deployment: id, version: VERSION, node: NODE };
+    const common = { deployment: id, version: VERSION, node: NODE, zone: "", weight: 1 };
     onReady([
       deploymentEntry(deployment, id),
       { kind: "replica", ...common, id: replicaId, address, callSecret, maxOngoingRequests },

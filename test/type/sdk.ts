@@ -31,6 +31,22 @@ class Classifier {
     yield prompt;
   }
 
+  *counts(): Generator<number> {
+    yield 1;
+  }
+
+  async lines(text: string): Promise<AsyncIterable<string>> {
+    return this.tokens(text);
+  }
+
+  list(): string[] {
+    return [];
+  }
+
+  anything(): unknown {
+    return 1;
+  }
+
   async setup(): Promise<void> {}
 
   async fetch(request: Request): Promise<Response> {
@@ -74,25 +90,44 @@ export async function useHandle(handle: Handle<Classifier>): Promise<void> {
   void handle.setup();
   // @ts-expect-error fetch is HTTP's
   void handle.fetch(new Request("http://x/"));
-  // @ts-expect-error streams do not travel through handles
-  void handle.tokens("x");
+  for await (const token of handle.tokens(handle.plain(1))) assertType<Equal<typeof token, string>>();
+  for await (const count of handle.counts()) assertType<Equal<typeof count, number>>();
+  for await (const line of handle.lines("x")) assertType<Equal<typeof line, string>>();
+  assertType<Equal<ReturnType<typeof handle.list>, Promise<string[]>>>();
+  assertType<Equal<ReturnType<typeof handle.anything>, Promise<unknown>>>();
+  // @ts-expect-error a stream is read item by item
+  void handle.tokens("x").then;
+  // @ts-expect-error wrong argument
+  handle.tokens(1);
   // @ts-expect-error results are promises
   const wrong: string = handle.plain(1);
   void wrong;
 }
 
 // A plain object of its methods is a handle, as a test needs one.
+async function* tokens(): AsyncGenerator<string> {
+  yield "7";
+}
 const fake = {
   classify: async () => 7,
   maybe: async () => 1,
   plain: async () => "7",
+  tokens,
+  counts: async function* () {
+    yield 7;
+  },
+  lines: tokens,
+  list: async () => ["7"],
+  anything: async () => 7,
 };
 new Gateway(fake);
-new Gateway({ classify: async () => 7, maybe: async () => 1, plain: async () => "7" });
+new Gateway({ ...fake, classify: async () => 7, tokens: () => tokens() });
 // @ts-expect-error a method is missing
 new Gateway({ plain: async () => "7" });
 // @ts-expect-error a method answers with something else
-new Gateway({ classify: async () => "seven", maybe: async () => 1, plain: async () => "7" });
+new Gateway({ ...fake, classify: async () => "seven" });
+// @ts-expect-error a method yields something else
+new Gateway({ ...fake, tokens: fake.counts });
 
 // --- bind -----------------------------------------------------------------------------------------------------------
 
@@ -180,6 +215,12 @@ export function requestId(): string {
   return requestContext().requestId;
 }
 
+class Writer {
+  async *predict(text: string) {
+    yield { word: text };
+  }
+}
+
 // --- the typed client -----------------------------------------------------------------------------------------------
 
 export async function useClient(): Promise<void> {
@@ -195,6 +236,10 @@ export async function useClient(): Promise<void> {
   await digits.classify(new Float32Array(1));
   // @ts-expect-error an ingress with fetch has no predict
   await client<typeof site>("http://127.0.0.1:8000/site").predict({});
+  const writer = deployment(Writer).bind();
+  for await (const { word } of client<typeof writer>("http://127.0.0.1:8000/").predict("x")) {
+    assertType<Equal<typeof word, string>>();
+  }
   const response: Response = await client<typeof site>("http://127.0.0.1:8000/site").fetch("/page");
   void response;
 }

@@ -1,29 +1,9 @@
-import type { Cancellation } from "../../core/cancellation.ts";
-import { HandlerError, InvalidRequestError } from "../../core/error.ts";
-import { MOST_FRAME_BODY_BYTES } from "../../core/limits.ts";
-import type { Answer, HttpRequestHead } from "../../proto/exchange.ts";
-import { headersOf } from "./request.ts";
-
-/** A web-standard Request for an ingress with `fetch`: the path below the prefix, which stands in `x-forwarded-prefix`. */
-export function toRequest(head: HttpRequestHead, body: Uint8Array, cancellation: Cancellation): Request {
-  const { method, path, prefix } = head;
-  const headers = headersOf(head.headers);
-  headers.set("x-forwarded-prefix", prefix);
-  const host = headers.get("host") ?? "";
-  const hasBody = body.byteLength > 0 && method !== "GET" && method !== "HEAD";
-  const init = {
-    method,
-    headers,
-    signal: cancellation.signal,
-    ...(hasBody ? { body: body as Uint8Array<ArrayBuffer> } : {}),
-  };
-  const origin = `http://${URL.canParse(`http://${host}/`) ? host : "localhost"}`;
-  try {
-    return new Request(origin + path, init);
-  } catch (cause) {
-    throw new InvalidRequestError("the request's method, path or headers cannot be handled here", { cause });
-  }
-}
+import { HandlerError } from "../../core/error.ts";
+import { MOST_REPLAYED_BODY_BYTES } from "../../core/limits.ts";
+import type { BodyStream } from "../../proto/body.ts";
+import type { Answer } from "../../proto/exchange.ts";
+import { pumpBody, type PumpOptions } from "./body-pump.ts";
+import { lightAnswer } from "./light-response.ts";
 
 /** Whether something is a Response, of whichever copy of the class. */
 export function isResponse(value: unknown): value is Response {
@@ -34,41 +14,123 @@ export function isResponse(value: unknown): value is Response {
 }
 
 /**
- * A Response as an answer, its body gathered.
+ * A Response as an answer: whole where its body is known or has ended by the time its first chunk is here, otherwise a
+ * stream that is read no faster than the client takes it.
  *
- * @throws {HandlerError} when it has no usable status, or a body larger than can be sent.
+ * @throws {HandlerError} when it has no usable status.
  */
-export async function fromResponse(response: Response, cancellation: Cancellation): Promise<Answer> {
+export async function fromResponse(
+  response: Response,
+  pump: Pick<PumpOptions, "toError" | "cancellation">,
+): Promise<Answer> {
+  const light = lightAnswer(response);
+  if (light !== undefined) return light;
   const { status } = response;
   if (!(status >= 200 && status <= 599)) throw new HandlerError(`a Response with status ${status} cannot be sent`);
   const headers: string[] = [];
   for (const [name, value] of response.headers) headers.push(name, value);
-  return { status, headers, body: await gather(response, cancellation) };
+  if (response.body === null || response.body === undefined) return { status, headers, body: [] };
+  const reader: ReadableStreamDefaultReader<unknown> = response.body.getReader();
+  const length = contentLength(response);
+  if (length !== undefined && length <= MOST_REPLAYED_BODY_BYTES) {
+    return { status, headers, body: await gathered(reader, pump) };
+  }
+  const opening = new Opening(reader, pump);
+  const first = await opening.first();
+  if (first.done) return { status, headers, body: [] };
+  const second = await opening.second();
+  if (second?.done === true) return { status, headers, body: [bytesOfChunk(first.value)] };
+  const source = {
+    next: () => opening.next(),
+    stop: (reason: unknown) => reader.cancel(reason),
+  };
+  return { status, headers, body: await pumpBody({ source, write: writeChunk, length, ...pump }) };
 }
 
-async function gather(response: Response, cancellation: Cancellation): Promise<readonly Uint8Array[]> {
-  if (response.body === null || response.body === undefined) return [];
-  const reader = response.body.getReader();
+type Chunk = { readonly done: boolean; readonly value?: unknown };
+
+/** Turns of the microtask queue that a body which has already ended needs to say so; web streams take three or four. */
+const MOST_TURNS = 8;
+
+/** The first two chunks of a body: a body of one chunk is sent whole, any other from its first chunk on. */
+class Opening {
+  readonly #reader: ReadableStreamDefaultReader<unknown>;
+  readonly #unsubscribe: () => void;
+  #first: Chunk | undefined;
+  #second: Promise<Chunk> | undefined;
+
+  constructor(reader: ReadableStreamDefaultReader<unknown>, { cancellation }: Pick<PumpOptions, "cancellation">) {
+    this.#reader = reader;
+    this.#unsubscribe = cancellation.onCancel((reason) => void reader.cancel(reason).catch(() => undefined));
+  }
+
+  async first(): Promise<Chunk> {
+    try {
+      this.#first = await this.#reader.read();
+      return this.#first;
+    } finally {
+      this.#unsubscribe();
+    }
+  }
+
+  /** The second chunk if it is known already that there is one, or none; undefined when that will take longer. */
+  async second(): Promise<Chunk | undefined> {
+    let result: Chunk | undefined;
+    const mark = (chunk: Chunk): void => {
+      result = chunk;
+    };
+    this.#second = this.#reader.read();
+    // What it rejects with is told to whoever takes it.
+    this.#second.then(mark, () => undefined);
+    for (let turn = 0; turn < MOST_TURNS && result === undefined; turn++) await undefined;
+    return result;
+  }
+
+  /** All chunks from the first on. */
+  next(): Promise<Chunk> | Chunk {
+    const next = this.#first ?? this.#second;
+    if (next === undefined) return this.#reader.read();
+    if (this.#first === undefined) this.#second = undefined;
+    else this.#first = undefined;
+    return next;
+  }
+}
+
+/** All of a body that is known to be short. */
+async function gathered(
+  reader: ReadableStreamDefaultReader<unknown>,
+  { cancellation }: Pick<PumpOptions, "cancellation">,
+): Promise<readonly Uint8Array[]> {
   const unsubscribe = cancellation.onCancel((reason) => void reader.cancel(reason).catch(() => undefined));
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return chunks;
-      if (!ArrayBuffer.isView(value)) throw new HandlerError("the body of a Response gave something other than bytes");
-      bytes += value.byteLength;
-      if (bytes > MOST_FRAME_BODY_BYTES) {
-        throw new HandlerError(
-          `the body of a Response is larger than the ${MOST_FRAME_BODY_BYTES} bytes that can be sent`,
-        );
-      }
-      chunks.push(value);
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      const part = bytesOfChunk(chunk.value);
+      bytes += part.byteLength;
+      if (bytes > MOST_REPLAYED_BODY_BYTES) throw new HandlerError("a Response is longer than its content-length says");
+      chunks.push(part);
     }
+    return chunks;
   } catch (error) {
     await reader.cancel(error).catch(() => undefined);
     throw error;
   } finally {
     unsubscribe();
   }
+}
+
+function contentLength(response: Response): number | undefined {
+  const text = response.headers.get("content-length");
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function writeChunk(body: BodyStream, chunk: unknown): void {
+  body.write(bytesOfChunk(chunk));
+}
+
+function bytesOfChunk(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (!ArrayBuffer.isView(chunk)) throw new HandlerError("the body of a Response gave something other than bytes");
+  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }

@@ -1,12 +1,13 @@
+import { Cancellation } from "../../core/cancellation.ts";
 import type { Clock, Defer } from "../../core/clock.ts";
 import { deploymentId, type ApplicationName, type DeploymentName, type RequestId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Metrics } from "../../core/metric.ts";
 import type { Network } from "../../core/network.ts";
 import type { Random } from "../../core/random.ts";
-import { currentScope } from "../../core/request-scope.ts";
+import { currentScope, type RequestScope } from "../../core/request-scope.ts";
 import { applyUpdate, snapshotOf, type RoutingTable } from "../../core/table-state.ts";
-import type { TableUpdate } from "../../core/table.ts";
+import type { Place, TableUpdate } from "../../core/table.ts";
 import { createCallTransport, type CallerContext } from "../../routing/handle.ts";
 import { Routers } from "../../routing/routers.ts";
 import { createHandle } from "../../sdk/handle.ts";
@@ -27,6 +28,8 @@ export type ReplicaHandlesDeps = {
  */
 export class ReplicaHandles {
   readonly #deps: ReplicaHandlesDeps;
+  /** Where the replica runs, so that near replicas of others are preferred. */
+  place: Place | undefined;
   #table: RoutingTable | undefined;
   #routers: Routers | undefined;
   #isUnused = false;
@@ -68,7 +71,7 @@ export class ReplicaHandles {
   }
 
   #makeRouters(): Routers {
-    const routers = new Routers(this.#deps, "replica");
+    const routers = new Routers({ ...this.#deps, place: this.place }, "replica");
     if (this.#table !== undefined) routers.apply(snapshotOf(this.#table));
     this.#table = undefined;
     return routers;
@@ -77,22 +80,40 @@ export class ReplicaHandles {
 
 /**
  * The request a call is made for. Calls from a batch handler work for all its requests: they may take as long as the
- * most patient one allows, and no single caller's leaving ends them.
+ * most patient one allows, and end when the last of them has been cancelled.
  */
 function callerContext(): CallerContext | undefined {
   const scope = currentScope();
   if (scope === undefined) return undefined;
   const requests = scope.kind === "request" ? [scope.request] : scope.requests;
   const [first] = requests;
-  if (first === undefined) return undefined;
-  const deadlineAt = Math.max(...requests.map(({ context }) => context.deadlineAt));
-  if (deadlineAt === Number.POSITIVE_INFINITY) return undefined;
-  const { context, traceparent, cancellation } = first;
+  // No id: a batch for callers outside of any request.
+  if (first === undefined || first.context.requestId === "") return undefined;
+  const { context, traceparent } = first;
   return {
     requestId: context.requestId as RequestId,
-    deadlineAt,
+    deadlineAt: Math.max(...requests.map((request) => request.context.deadlineAt)),
     depth: Math.max(...requests.map(({ depth }) => depth)),
     traceparent,
-    cancellation: scope.kind === "request" ? cancellation : undefined,
+    cancellation: scope.kind === "request" ? first.cancellation : cancellationOf(scope.requests),
   };
+}
+
+/** One for each batch that makes calls, however many it makes. */
+const batchCancellations = new WeakMap<readonly RequestScope[], Cancellation>();
+
+/** Cancelled once every request of a batch is: until then somebody waits for what its calls find out. */
+function cancellationOf(requests: readonly RequestScope[]): Cancellation {
+  const known = batchCancellations.get(requests);
+  if (known !== undefined) return known;
+  const all = new Cancellation();
+  batchCancellations.set(requests, all);
+  let waitingCount = requests.length;
+  for (const { cancellation } of requests) {
+    cancellation.onCancel((reason) => {
+      waitingCount -= 1;
+      if (waitingCount === 0) all.cancel(reason);
+    });
+  }
+  return all;
 }

@@ -1,30 +1,43 @@
+import type { Clock } from "../../core/clock.ts";
 import {
   DeploymentUnavailableError,
   HandlerError,
   HttpRequestError,
   InvalidRequestError,
-  NotSupportedError,
+  NotFoundError,
   type ServeError,
 } from "../../core/error.ts";
 import type { Logger } from "../../core/log.ts";
 import { runInScope, type RequestContext, type RequestScope } from "../../core/request-scope.ts";
+import { bytesOf } from "../../proto/body-bytes.ts";
+import type { Body, BodyStream } from "../../proto/body.ts";
+import { RECORD } from "../../proto/codec/record.ts";
 import { decodeValue, encodeValue } from "../../proto/codec/value.ts";
 import type { Answer, CallRequestHead, HttpRequestHead, RequestHead } from "../../proto/exchange.ts";
+import { writeRecord } from "../../proto/record-stream.ts";
 import { isRemoteMethodName } from "../../sdk/handle.ts";
 import type { Actor, ReplicaIdentity } from "./actor.ts";
+import { authorizeRequest } from "./authorize.ts";
+import { pumpBody, type PumpOptions } from "./body-pump.ts";
 import { decodeBody } from "./decode.ts";
-import { fromResponse, isResponse, toRequest } from "./fetch-ingress.ts";
+import { fromResponse, isResponse } from "./fetch-ingress.ts";
+import { iteratorOf, sourceOf, type Iterated } from "./iterator-source.ts";
 import { jsonText } from "./json-text.ts";
+import { adoptLightRequests, toRequest } from "./light-request.ts";
+import { adoptLightResponses } from "./light-response.ts";
 import { validateInput, validateOutput, type Schema } from "./schema.ts";
+import { eventsAnswer } from "./sse.ts";
 import { describeError, forClient, toServeError } from "./user-error.ts";
+import { WebSocketIngress } from "./websocket-ingress.ts";
 
 /**
  * Calls user code for one request: decode, validate, call, validate, encode. Whatever user code does, a request ends
- * with an answer or a ServeError.
+ * with an answer or a ServeError; an answer that streams ends with its body.
  */
 
 /** What an invoker is made of. */
 export type InvokerDeps = {
+  readonly clock: Clock;
   readonly log: Logger;
   readonly identity: ReplicaIdentity;
   /** The actor: an instance of the user's class, or an object with the user's function as its `fetch`. */
@@ -35,65 +48,88 @@ export type InvokerDeps = {
 
 type Method = (...args: unknown[]) => unknown;
 
-const encoder = new TextEncoder();
+const JSON_HEADERS = ["content-type", "application/json"];
+const BYTES_HEADERS = ["content-type", "application/octet-stream"];
+const NO_HEADERS: readonly string[] = [];
 
 /** The user's actor, behind the frame server's words. */
 export class Invoker implements Actor {
   readonly #deps: InvokerDeps;
   readonly #fetch: Method | undefined;
   readonly #predict: Method | undefined;
+  readonly #sockets: WebSocketIngress;
+  readonly #isGuarded: boolean;
 
   constructor(deps: InvokerDeps) {
     this.#deps = deps;
-    this.#fetch = methodOf(deps.instance, "fetch");
-    this.#predict = methodOf(deps.instance, "predict");
+    const { instance, identity } = deps;
+    this.#fetch = methodOf(instance, "fetch");
+    this.#predict = methodOf(instance, "predict");
+    const websocket = methodOf(instance, "websocket");
+    this.#sockets = new WebSocketIngress({ deployment: identity.deployment, handler: websocket });
+    this.#isGuarded = methodOf(instance, "authorize") !== undefined;
+    if (this.#fetch === undefined && websocket === undefined && !this.#isGuarded) return;
+    adoptLightRequests();
+    adoptLightResponses();
   }
 
-  async answer(head: RequestHead, body: Uint8Array, request: RequestScope): Promise<Answer> {
+  answer(head: RequestHead, body: Body, request: RequestScope): Promise<Answer> {
+    return runInScope({ kind: "request", request }, () => this.#answer(head, body, request));
+  }
+
+  goAway(): void {
+    this.#sockets.goAway();
+  }
+
+  async #answer(head: RequestHead, body: Body, request: RequestScope): Promise<Answer> {
     try {
-      return await runInScope({ kind: "request", request }, () =>
-        head.kind === "http" ? this.#http(head, body, request) : this.#call(head, body),
-      );
+      if (head.kind === "call") return await this.#call(head, body, request);
+      if (this.#isGuarded) await authorizeRequest(this.#deps.instance, head, request.cancellation);
+      if (head.kind === "socket") {
+        return this.#sockets.open(head, body, request, (thrown) => this.#failure(thrown, head, request));
+      }
+      if (this.#fetch === undefined) return await this.#predictHttp(head, body, request);
+      const response = await this.#fetch(toRequest(head, body, request.cancellation));
+      if (isResponse(response)) return await fromResponse(response, this.#pump(head, request));
+      throw new HandlerError(`fetch of ${this.#deps.identity.deployment} returned ${typeof response}, not a Response`);
     } catch (thrown) {
       throw this.#failure(thrown, head, request);
     }
   }
 
-  async #http(head: HttpRequestHead, body: Uint8Array, request: RequestScope): Promise<Answer> {
-    if (this.#fetch !== undefined) {
-      const response = await this.#fetch(toRequest(head, body, request.cancellation));
-      if (isResponse(response)) return await fromResponse(response, request.cancellation);
-      throw new HandlerError(`fetch of ${this.#deps.identity.deployment} returned ${typeof response}, not a Response`);
-    }
-    return await this.#predictHttp(head, body, request);
-  }
-
-  async #predictHttp(
-    head: HttpRequestHead,
-    body: Uint8Array,
-    { context, cancellation }: RequestScope,
-  ): Promise<Answer> {
+  async #predictHttp(head: HttpRequestHead, body: Body, request: RequestScope): Promise<Answer> {
     const { identity, input, output } = this.#deps;
     if (this.#predict === undefined) {
-      throw new HandlerError(`${identity.deployment} has neither fetch nor predict: it cannot answer HTTP requests`);
+      throw this.#sockets.isOffered
+        ? new NotFoundError("route_not_found", `${identity.deployment} takes WebSockets only`)
+        : new HandlerError(`${identity.deployment} has neither fetch nor predict: it cannot answer HTTP requests`);
     }
     if (head.method !== "POST") {
       const message = `${head.method} is not understood here; send POST with the input as the body`;
       throw new HttpRequestError("method_not_allowed", message, { details: { allow: ["POST"] } });
     }
-    const decoded = decodeBody(headerOf(head, "content-type"), body);
+    const bytes = bytesOf(body);
+    const isGathered = bytes instanceof Promise;
+    const decoded = decodeBody(headerOf(head, "content-type"), isGathered ? await bytes : bytes, isGathered);
     const value = input === undefined ? decoded : await validateInput(input, decoded, identity.deployment);
-    const raw = await this.#predict(value, context satisfies RequestContext);
-    this.#refuseStream(raw, "predict");
-    if (isResponse(raw)) return await fromResponse(raw, cancellation);
+    const raw = await this.#predict(value, request.context satisfies RequestContext);
+    const iterator = iteratorOf(raw);
+    if (iterator !== undefined) return await this.#events(iterator, head, request);
+    if (isResponse(raw)) return await fromResponse(raw, this.#pump(head, request));
     const result = output === undefined ? raw : await validateOutput(output, raw, identity.deployment);
-    if (result instanceof Uint8Array) {
-      return { status: 200, headers: ["content-type", "application/octet-stream"], body: [result] };
-    }
-    return { status: 200, headers: ["content-type", "application/json"], body: [encoder.encode(jsonText(result))] };
+    if (result instanceof Uint8Array) return { status: 200, headers: BYTES_HEADERS, body: [result] };
+    return { status: 200, headers: JSON_HEADERS, body: [Buffer.from(jsonText(result))] };
   }
 
-  async #call(head: CallRequestHead, body: Uint8Array): Promise<Answer> {
+  #events(iterator: Iterated, head: RequestHead, request: RequestScope): Promise<Answer> {
+    const { clock, identity, output } = this.#deps;
+    const validate =
+      output === undefined ? undefined : (item: unknown) => validateOutput(output, item, identity.deployment);
+    const source = sourceOf(iterator, { kind: "request", request });
+    return eventsAnswer({ clock, validate, source, ...this.#pump(head, request) });
+  }
+
+  async #call(head: CallRequestHead, body: Body, request: RequestScope): Promise<Answer> {
     const { instance, identity } = this.#deps;
     const method = isRemoteMethodName(head.method) ? methodOf(instance, head.method) : undefined;
     if (method === undefined) {
@@ -101,20 +137,24 @@ export class Invoker implements Actor {
         `deployment ${identity.deployment} has no method ${head.method} that a handle can call`,
       );
     }
-    const args = decodeValue(body);
+    const bytes = bytesOf(body);
+    const args = decodeValue(bytes instanceof Promise ? await bytes : bytes);
     if (!Array.isArray(args)) throw new InvalidRequestError("the arguments of a call did not arrive as a list");
     const result = await method(...(args as unknown[]));
-    this.#refuseStream(result, head.method);
-    return { status: 200, headers: [], body: encodeValue(result, `the result of ${head.method}`) };
+    const iterator = iteratorOf(result);
+    if (iterator === undefined) {
+      return { status: 200, headers: NO_HEADERS, body: encodeValue(result, `the result of ${head.method}`) };
+    }
+    const root = `an item of ${head.method}`;
+    const write = (stream: BodyStream, item: unknown): void =>
+      void writeRecord(stream, RECORD.ITEM, encodeValue(item, root));
+    const source = sourceOf(iterator, { kind: "request", request });
+    const stream = await pumpBody({ source, write, ...this.#pump(head, request) });
+    return { status: 200, headers: NO_HEADERS, body: stream };
   }
 
-  #refuseStream(result: unknown, method: string): void {
-    if (typeof result !== "object" || result === null) return;
-    const isStream = Symbol.asyncIterator in result || (Symbol.iterator in result && "next" in result);
-    if (!isStream) return;
-    throw new NotSupportedError(
-      `${method} of ${this.#deps.identity.deployment} returned a stream, which cannot be sent yet; return the whole result`,
-    );
+  #pump(head: RequestHead, request: RequestScope): Pick<PumpOptions, "toError" | "cancellation"> {
+    return { toError: (thrown) => this.#failure(thrown, head, request), cancellation: request.cancellation };
   }
 
   #failure(thrown: unknown, head: RequestHead, { context, cancellation }: RequestScope): ServeError {
@@ -133,7 +173,7 @@ export class Invoker implements Actor {
       // Came from a nested call; said here it would mean that this replica took nothing.
       return new DeploymentUnavailableError(error.message, { cause: error });
     }
-    return head.kind === "http" ? forClient(error, identity.deployment, context.requestId) : error;
+    return head.kind === "call" ? error : forClient(error, identity.deployment, context.requestId);
   }
 }
 
@@ -145,7 +185,8 @@ function methodOf(instance: object, name: string): Method | undefined {
 function headerOf(head: HttpRequestHead, name: string): string {
   const { headers } = head;
   for (let at = 0; at + 1 < headers.length; at += 2) {
-    if (headers[at]?.toLowerCase() === name) return headers[at + 1] as string;
+    const candidate = headers[at] as string;
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return headers[at + 1] as string;
   }
   return "";
 }

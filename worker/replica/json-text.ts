@@ -7,12 +7,29 @@ import { MOST_JSON_DEPTH } from "../../core/limits.ts";
  * @throws {TypeError} naming the path of what has no JSON form.
  */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(toPlain(value, "result", 0)) ?? "null";
+  return JSON.stringify(isPlain(value, 0) ? value : toPlain(value, "result", 0)) ?? "null";
 }
 
 /** Most elements: JSON as they are, so they are spared the checks that the rest needs. */
 function isLeaf(value: unknown): boolean {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value === undefined;
+}
+
+/** Whether all of it is plain records, lists and leaves, as nearly every result is: then nothing has to be looked up. */
+function isPlain(value: unknown, depth: number): boolean {
+  if (isLeaf(value) || value === null) return true;
+  if (typeof value !== "object" || depth > MOST_JSON_DEPTH) return false;
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) {
+      const element: unknown = value[at];
+      if (typeof element !== "number" && !isPlain(element, depth + 1)) return false;
+    }
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if ((prototype !== Object.prototype && prototype !== null) || "toJSON" in value) return false;
+  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key], depth + 1)) return false;
+  return true;
 }
 
 /** The same object where nothing had to be changed, so that ordinary results cost one walk and no copy. */

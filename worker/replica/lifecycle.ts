@@ -101,7 +101,7 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
     const target = deployment.target;
     const [input, output] = [schemaOf(target, "input"), schemaOf(target, "output")];
     return {
-      actor: new Invoker({ log: deps.log, identity, instance, input, output }),
+      actor: new Invoker({ clock: deps.clock, log: deps.log, identity, instance, input, output }),
       maxOngoingRequests,
       provider: [...new Set(models.map((model) => model.provider()))].filter((provider) => provider !== "").join(","),
       healthCheck: hooks.healthCheck,

@@ -140,6 +140,7 @@ export class ReplicaProcess {
     if (this.#order !== undefined || this.#isEnding) return;
     this.#order = order;
     this.#options = order.launch.options;
+    this.#handles.place = { node: order.node, zone: order.zone ?? "" };
     this.#start(order).catch((error: unknown) => {
       const { message, isPermanent } =
         error instanceof StartFailure ? error : { message: String(error), isPermanent: false };

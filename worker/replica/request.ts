@@ -27,7 +27,7 @@ class ReplicaRequestContext implements RequestContext {
   }
 
   get headers(): Headers {
-    return (this.#headers ??= headersOf(this.#head.kind === "http" ? this.#head.headers : []));
+    return (this.#headers ??= headersOf(this.#head.kind === "call" ? [] : this.#head.headers));
   }
 
   get modelId(): string {
@@ -58,13 +58,14 @@ export function headersOf(pairs: readonly string[]): Headers {
   return headers;
 }
 
-/** The scope that user code runs a request in. */
+/** The scope that user code runs a request in. A WebSocket lasts for as long as its client likes: it has no deadline. */
 export function requestScope(
   head: RequestHead,
   identity: ReplicaIdentity,
   deadlineAt: number,
   cancellation: Cancellation,
 ): RequestScope {
-  const context = new ReplicaRequestContext(head, identity, deadlineAt, cancellation);
+  const endsAt = head.kind === "socket" ? Number.POSITIVE_INFINITY : deadlineAt;
+  const context = new ReplicaRequestContext(head, identity, endsAt, cancellation);
   return { context, cancellation, depth: head.depth, traceparent: head.traceparent };
 }

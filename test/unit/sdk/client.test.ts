@@ -13,6 +13,13 @@ class Doubler {
 }
 const app = deployment(Doubler).bind();
 
+class Counter {
+  async *predict(count: number): AsyncGenerator<{ at: number }> {
+    for (let at = 1; at <= count; at++) yield { at };
+  }
+}
+const counting = deployment(Counter).bind();
+
 /** A `fetch` that answers from a function and keeps what it was asked. */
 function answering(answer: () => Response): { fetch: typeof fetch; asked: Request[] } {
   const asked: Request[] = [];
@@ -45,6 +52,37 @@ describe("client", () => {
     const answer: unknown = await client<typeof app>("http://x", { fetch }).predict(Uint8Array.of(3));
     assert.deepEqual(answer, Uint8Array.of(1, 2));
     assert.equal(asked[0]?.headers.get("content-type"), "application/octet-stream");
+  });
+
+  it("gives the items of one that yields as they come, and leaving the loop cancels the request", async () => {
+    const parts = [": \n\n", 'data: {"at":', '1}\n\ndata: {"at":2}\n\n', "data: [DONE]\n\n"];
+    let isCancelled = false;
+    const body = (): ReadableStream => {
+      const left = [...parts];
+      return new ReadableStream({
+        pull(controller) {
+          const part = left.shift();
+          if (part === undefined) controller.close();
+          else controller.enqueue(Buffer.from(part));
+        },
+        cancel() {
+          isCancelled = true;
+        },
+      });
+    };
+    const { fetch } = answering(() => new Response(body(), { headers: { "content-type": "text/event-stream" } }));
+    const counter = client<typeof counting>("http://x", { fetch });
+    const got: unknown[] = [];
+    for await (const { at } of counter.predict(2)) got.push(at);
+    for await (const { at } of counter.predict(2)) if (got.push(at) > 0) break;
+    assert.deepEqual([got, isCancelled], [[1, 2, 1], true]);
+    parts.splice(3, 1, 'event: error\ndata: {"code":"replica_lost","detail":"gone"}\n\n');
+    const failing = async (): Promise<void> => {
+      for await (const { at } of counter.predict(2)) got.push(at);
+    };
+    await assert.rejects(failing, (error: ServeError) => error.code === "replica_lost" && error.message === "gone");
+    parts.pop();
+    await assert.rejects(failing, /ended before its last item/);
   });
 
   it("rejects with the code and problems that the application answered", async () => {

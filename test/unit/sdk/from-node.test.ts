@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, it } from "node:test";
 import fastify from "fastify";
 import { fromNode } from "../../../sdk/from-node.ts";
+import { settle } from "../../fake/manual-clock.ts";
 
 const get = new Request("http://localhost/a/b?q=1", { headers: { "x-one": "1" } });
 
@@ -51,6 +53,45 @@ describe("fromNode", () => {
     assert.equal(response.headers.get("content-type"), "text/plain");
     assert.equal(response.headers.get("x-a"), "1, 2");
     assert.equal(response.headers.get("transfer-encoding"), null);
+  });
+
+  it("streams an answer that goes on, no faster than it is read, and closes it when its reader leaves", async () => {
+    let writtenCount = 0;
+    let isClosed = false;
+    const fetch = fromNode(async (request, response) => {
+      request.on("close", () => (isClosed = true));
+      response.setHeader("content-type", "text/event-stream");
+      response.flushHeaders();
+      while (!response.destroyed) {
+        writtenCount += 1;
+        if (!response.write(Buffer.alloc(16 * 1024))) await once(response, "drain").catch(() => undefined);
+      }
+    });
+    const response = await fetch(get);
+    assert.equal(response.headers.get("content-type"), "text/event-stream");
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    assert.equal((await reader.read()).value?.byteLength, 16 * 1024);
+    await settle();
+    assert.ok(writtenCount < 10, `${writtenCount} chunks`);
+    await reader.cancel();
+    await settle();
+    assert.ok(isClosed);
+  });
+
+  it("breaks a stream off with what the handler throws, and ends one that it ends", async () => {
+    const failing = fromNode(async (_request, response) => {
+      response.write("one ");
+      await settle();
+      throw new RangeError("no more");
+    });
+    await assert.rejects((await failing(get)).text(), RangeError);
+    const ending = fromNode(async (_request, response) => {
+      response.write("one ");
+      await settle();
+      await settle();
+      response.end("two");
+    });
+    assert.equal(await (await ending(get)).text(), "one two");
   });
 
   for (const status of [204, 304]) {

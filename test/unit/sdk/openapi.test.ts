@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { z } from "zod";
+import { application } from "../../../sdk/application.ts";
 import { deployment } from "../../../sdk/deployment.ts";
 import { loadApplications } from "../../../sdk/load-app.ts";
 import { openApiDocument } from "../../../sdk/openapi.ts";
@@ -54,4 +55,19 @@ it("has no paths for an ingress that routes by itself", () => {
     }
   }
   assert.deepEqual(documentOf(Site).paths, {});
+});
+
+it("says how a key is sent where one is asked for", () => {
+  class Echo {
+    predict(): void {}
+  }
+  const access = { keys: [{ name: "alice", sha256: "ab".repeat(32) }] };
+  const [graph] = loadApplications(
+    { default: application(deployment(Echo).bind(), { access }) },
+    { file: "/x/app.ts" },
+  );
+  const document = openApiDocument(graph ?? assert.fail());
+  assert.deepEqual(document["security"], [{ bearer: [] }, { apiKey: [] }]);
+  assert.doesNotMatch(JSON.stringify(document), /alice|abab/);
+  assert.match(JSON.stringify(document), /"401".*"429"/s);
 });

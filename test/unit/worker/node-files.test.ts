@@ -25,6 +25,7 @@ const RUN: RunFile = {
   dataDir,
   logLevel: "info",
   listen: { host: "127.0.0.1", port: 0 },
+  proxy: undefined,
   assigned: undefined,
 };
 

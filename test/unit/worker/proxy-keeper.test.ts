@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WorkerBed } from "../../fake/worker-bed.ts";
+import { ONE_PROXY, WorkerBed } from "../../fake/worker-bed.ts";
 
 const IN_USE = { kind: "proxy", address: undefined, reason: "port 8000 is in use" } as const;
 
@@ -17,7 +17,7 @@ test("a proxy that cannot listen at the first start is a failure that is told on
 });
 
 test("a proxy that dies is started again within 50 ms at the port it had", async () => {
-  const bed = await WorkerBed.start({}, { http: { host: "127.0.0.1", port: 0 } });
+  const bed = await WorkerBed.start({}, { proxies: { ...ONE_PROXY, http: { host: "127.0.0.1", port: 0 } } });
   const [proxy] = bed.spawner.alive("proxy");
   proxy?.dial(bed.worker);
   proxy?.say({ kind: "proxy", address: { host: "127.0.0.1", port: 4_321 }, reason: "" });
@@ -43,4 +43,84 @@ test("a proxy that answered before is tried again even when its port is taken me
   await bed.clock.advanceAsync(200);
   assert.equal(bed.spawner.alive("proxy").length, 1);
   assert.equal(bed.proxyFailed, undefined);
+});
+
+const TWO = { ...ONE_PROXY, proxyCount: 2 };
+const ADDRESS = { host: "127.0.0.1", port: 4_321 };
+
+async function startTwo(): Promise<WorkerBed> {
+  const bed = await WorkerBed.start({}, { proxies: { ...TWO, http: { host: "127.0.0.1", port: 0 } } });
+  bed.spawner.alive("proxy")[0]?.dial(bed.worker);
+  bed.spawner.alive("proxy")[0]?.say({ kind: "proxy", address: ADDRESS, reason: "" });
+  bed.spawner.alive("proxy")[1]?.dial(bed.worker);
+  bed.spawner.alive("proxy")[1]?.say({ kind: "proxy", address: ADDRESS, reason: "" });
+  return bed;
+}
+
+test("of several proxies the first starts alone and the others join it at the port it got", async () => {
+  const proxies = { ...TWO, http: { host: "127.0.0.1", port: 0 } };
+  const bed = await WorkerBed.start({}, { proxies, labels: { zone: "a" } });
+  const [first, ...none] = bed.spawner.alive("proxy");
+  assert.deepEqual(none, []);
+  const place = { node: bed.worker.node, zone: "a" };
+  const settings = { front: "node", proxyCount: 2, trustedProxies: [], place };
+  assert.deepEqual(first?.run.proxy, { ...settings, isFirst: true });
+  first?.dial(bed.worker);
+  first?.say({ kind: "proxy", address: ADDRESS, reason: "" });
+  const [, second] = bed.spawner.alive("proxy");
+  assert.deepEqual(second?.run.proxy, { ...settings, isFirst: false });
+  assert.deepEqual(second?.run.listen, ADDRESS);
+  assert.deepEqual(bed.proxyReady, ADDRESS);
+});
+
+test("a node answers while one of its proxies does", async () => {
+  const bed = await startTwo();
+  const [one, other] = bed.spawner.alive("proxy");
+  const url = (): string | undefined => bed.controller.all("heartbeat").at(-1)?.report.httpUrl;
+  one?.exit({ kind: "killed", signal: "SIGKILL" });
+  assert.equal(url(), "http://127.0.0.1:4321");
+  other?.exit({ kind: "killed", signal: "SIGKILL" });
+  assert.equal(url(), "");
+  await bed.clock.advanceAsync(50);
+  assert.equal(bed.spawner.alive("proxy").length, 2);
+});
+
+test("each proxy backs off by itself", async () => {
+  const bed = await startTwo();
+  for (let crash = 0; crash < 4; crash++) {
+    bed.spawner.alive("proxy").at(-1)?.exit({ kind: "killed", signal: "SIGKILL" });
+    await bed.clock.advanceAsync(400);
+    bed.spawner.alive("proxy").at(-1)?.dial(bed.worker);
+  }
+  bed.spawner.alive("proxy")[0]?.exit({ kind: "killed", signal: "SIGKILL" });
+  await bed.clock.advanceAsync(50);
+  assert.equal(bed.spawner.alive("proxy").length, 2);
+});
+
+test("a restarted worker takes both proxies back and starts none", async () => {
+  const bed = await startTwo();
+  const before = bed.spawner.alive("proxy").map(({ pid }) => pid);
+  await bed.restartWorker();
+  assert.deepEqual(
+    bed.spawner.alive("proxy").map(({ pid }) => pid),
+    before,
+  );
+});
+
+test("a restarted worker that finds its port taken, by a proxy it lost, does not give up", async () => {
+  const bed = await WorkerBed.start({}, { proxies: { ...ONE_PROXY, hasListened: true } });
+  const [proxy] = bed.spawner.alive("proxy");
+  assert.equal(proxy?.run.proxy?.isFirst, false);
+  proxy?.dial(bed.worker);
+  proxy?.say(IN_USE);
+  assert.equal(bed.proxyFailed, undefined);
+  assert.equal(bed.controller.all("heartbeat").at(-1)?.report.reason, "port 8000 is in use");
+  proxy?.say({ kind: "proxy", address: { host: "127.0.0.1", port: 8_000 }, reason: "" });
+  assert.deepEqual(bed.proxyReady, { host: "127.0.0.1", port: 8_000 });
+});
+
+test("several proxies that drain are all told at once", async () => {
+  const bed = await startTwo();
+  void bed.worker.drain();
+  for (const proxy of bed.spawner.alive("proxy")) assert.equal(proxy.last("drain")?.kind, "drain");
 });
