@@ -23,6 +23,8 @@ const COMPOSITION_ROOTS = ["^(controller|worker|proxy|cli)/main\\.ts$", "^worker
 
 /** Each npm package has one owner, so that a change of library is a change of one place. */
 const OWNERS = {
+  undici: "^proxy/llhttp/",
+  ws: "^proxy/websocket\\.ts$",
   "@grpc/grpc-js": "^proto/",
   "@grpc/proto-loader": "^proto/",
   "onnxruntime-node": "^session/onnx-",

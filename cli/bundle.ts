@@ -207,6 +207,8 @@ function specOf({ application, modules, assets, bundle }: SpecInput): Applicatio
     bundle,
     nativePackages: modules.reachableFrom(undefined).nativePackages,
     openapi: application.openapi,
+    access: application.access,
+    cors: application.cors,
   });
 }
 

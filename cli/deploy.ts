@@ -161,9 +161,9 @@ export function joinUrl(httpUrl: string, routePrefix: string): string {
 
 /** Whether a put changed nothing at all. */
 export function isUnchanged(changes: PutAnswer): boolean {
-  const { changed, reconfigured, added, removed, routePrefix, hasOtherSecrets } = changes;
+  const { changed, reconfigured, added, removed, routePrefix, hasOtherSecrets, hasOtherAccess } = changes;
   const names = [...changed, ...reconfigured, ...added, ...removed];
-  return names.length === 0 && routePrefix === undefined && !hasOtherSecrets;
+  return names.length === 0 && routePrefix === undefined && !hasOtherSecrets && hasOtherAccess !== true;
 }
 
 /** What changed, in words: `Classifier replaced, Gateway unchanged`. */
@@ -179,6 +179,7 @@ export function describeChanges(changes: PutAnswer): string {
   const parts = kinds.filter(([names]) => names.length > 0).map(([names, word]) => `${names.join(", ")} ${word}`);
   if (changes.routePrefix !== undefined) parts.push(`now under ${changes.routePrefix}`);
   if (changes.hasOtherSecrets) parts.push("new secrets for replicas that start from now on");
+  if (changes.hasOtherAccess === true) parts.push("other keys, limits or CORS");
   return parts.join("; ");
 }
 

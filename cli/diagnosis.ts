@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import type { Address } from "../core/network.ts";
 import { formatAddress } from "./address.ts";
 import { binClash } from "./bin-clash.ts";
+import { platformOf } from "./platform.ts";
 
 /** One thing that `serve doctor` looked at. */
 export type Finding = {
@@ -32,7 +33,7 @@ const LEAST_MEMORY_BYTES = 1e9;
 export async function diagnose(input: DiagnosisInput): Promise<readonly Finding[]> {
   const ports = input.ports.map(({ flag, address }) => portFinding(flag, address));
   const slow = await Promise.all([modelRuntime(input.projectDir), gpus(), ...ports]);
-  return [nodeVersion(), system(), memory(), ...slow, dataDirectory(input.dataDir), clash(input.projectDir)];
+  return [nodeVersion(), system(), proxies(), memory(), ...slow, dataDirectory(input.dataDir), clash(input.projectDir)];
 }
 
 function nodeVersion(): Finding {
@@ -46,6 +47,12 @@ function system(): Finding {
   const detail = platform() === "darwin" ? `${here}: for development` : `${here} is not supported`;
   const next = platform() === "win32" ? "use WSL 2" : "serve in production on Linux";
   return { name: "system", state: "remark", detail, next };
+}
+
+function proxies(): Finding {
+  const name = "several proxies";
+  if (platformOf(process.platform).sharesPorts) return fine(name, "processes can share a port: --proxies N works");
+  return { name, state: "remark", detail: "processes cannot share a port here: a node has one proxy", next: "" };
 }
 
 function memory(): Finding {

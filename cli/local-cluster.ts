@@ -22,6 +22,7 @@ import { reachable } from "./address.ts";
 import { claimDataDir, forget, lifelinePath, makeDataDir, removeSocketFolder, writePrivateFile } from "./data-dir.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import { type LifelineConnection, LifelineServer } from "./lifeline-server.ts";
+import { platformOf } from "./platform.ts";
 import { type ProcessFiles, killQuietly, processEnv, spawnProcess } from "./spawn-process.ts";
 import { describeExit, SupervisedProcess } from "./supervised-process.ts";
 
@@ -67,7 +68,8 @@ export class LocalCluster {
   #isClaimed = false;
   #startedAt = 0;
 
-  constructor(deps: LocalClusterDeps, options: LocalClusterOptions) {
+  constructor(deps: LocalClusterDeps, asked: LocalClusterOptions) {
+    const options = withPossibleProxies(asked, deps.say);
     this.#deps = deps;
     this.#options = options;
     this.#socketPath = lifelinePath(options.dataDir);
@@ -166,7 +168,7 @@ export class LocalCluster {
 
   #workerConfig(): object {
     const { http } = this.#known;
-    return { ...this.#options.worker, ...(http === undefined ? {} : { http }) };
+    return { ...this.#options.worker, ...(http === undefined ? {} : { http, hasListened: true }) };
   }
 
   #hear(message: LifelineUp, from: LifelineConnection): void {
@@ -260,6 +262,14 @@ export class LocalCluster {
     removeSocketFolder(this.#socketPath, dataDir);
     rmSync(path.join(dataDir, DATA_DIR.run), { recursive: true, force: true });
   }
+}
+
+/** As many proxies as this system can have on one port. */
+function withPossibleProxies(options: LocalClusterOptions, say: (text: string) => void): LocalClusterOptions {
+  const { worker } = options;
+  if (worker.proxyCount === 1 || platformOf(process.platform).sharesPorts) return options;
+  say(`--proxies ${String(worker.proxyCount)}: processes cannot share a port on ${process.platform}; there is one proxy`);
+  return { ...options, worker: { ...worker, proxyCount: 1 } };
 }
 
 /** Sorts what a process said by what to do about it: another port, another host, or reading on. */

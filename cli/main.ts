@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { type Clock, systemClock } from "../core/clock.ts";
+import { DEFAULT_HTTP_FRONT, HTTP_FRONTS } from "../core/process-config.ts";
 import { systemRandom } from "../core/random.ts";
 import type { CommandContext } from "./command/context.ts";
 import { CliError, EXIT } from "./exit-code.ts";
@@ -112,10 +113,22 @@ function addClientCommands(program: Command, context: CommandContext): void {
 }
 
 function addProjectCommands(program: Command, context: CommandContext): void {
+  const bench = program.command("bench <url>").description("load a URL, and say what became of every request");
+  for (const option of benchOptions()) bench.addOption(option);
+  bench
+    .addOption(jsonOption())
+    .action(async (url: string, flags) => (await import("./command/bench.ts")).bench(context, url, flags));
   program
     .command("init [folder]")
     .description("write a small project that runs")
     .action(async (folder: string | undefined) => (await import("./command/init.ts")).init(context, folder ?? "."));
+  program
+    .command("keys")
+    .description("API keys of applications")
+    .command("new <name>")
+    .description("make a key; what is deployed is its digest")
+    .addOption(jsonOption())
+    .action(async (name: string, flags) => (await import("./command/keys.ts")).newKey(context, name, flags));
   const doctor = program.command("doctor").description("what this machine can do, and what is wrong with it");
   for (const option of clusterOptions()) doctor.addOption(option);
   doctor.addOption(jsonOption()).action(async (flags) => (await import("./command/doctor.ts")).doctor(context, flags));
@@ -136,6 +149,9 @@ function clusterOptions(): Option[] {
     flag("--http-host <HOST>", "interface for requests (127.0.0.1)"),
     flag("--admin-host <HOST>", "interface for admin (127.0.0.1); any other needs --token-file"),
     flag("--grpc-host <HOST>", "interface for control and replicas (127.0.0.1); any other needs --token-file"),
+    flag("--proxies <N>", "proxies of this node, all on one port (1)"),
+    flag("--http-front <FRONT>", `what reads HTTP: ${HTTP_FRONTS.join(" or ")} (${DEFAULT_HTTP_FRONT})`),
+    flag("--trusted-proxies <LIST>", "proxies in front whose x-forwarded headers are believed: 10.0.0.0/8,::1"),
     dataDirOption(),
     flag("--resources <LIST>", "what this node offers: cpus=4,gpus=2,memoryBytes=8e9,name=1"),
     flag("--labels <LIST>", "labels of this node for placement: zone=a,disk=fast"),
@@ -152,6 +168,23 @@ function deployOptions(): Option[] {
       (pair: string, before: readonly string[] | undefined) => [...(before ?? []), pair],
     ),
     flag("--env-file <FILE>", "such values from a file"),
+  ];
+}
+
+function benchOptions(): Option[] {
+  return [
+    flag("--rate <N>", "requests a second, whatever the answers; without it each connection waits for its answer"),
+    new Option("--poisson", "with --rate: at random moments, as independent callers come"),
+    flag("--duration <TIME>", "how long, such as 30s or 2m (10s)"),
+    flag("--warm-up <TIME>", "before that, not counted (0s)"),
+    flag("--connections <N>", "at most so many (16; with --rate 4096)"),
+    flag("--method <METHOD>", "GET, or POST with a body"),
+    flag("--body <TEXT>", "body of each request, as application/json unless a header says otherwise"),
+    flag("--body-file <FILE>", "the same from a file; as application/octet-stream unless it ends in .json"),
+    new Option("--header <NAME: VALUE>", "any number of times").argParser(
+      (line: string, before: readonly string[] | undefined) => [...(before ?? []), line],
+    ),
+    flag("--timeout-ms <MS>", "a request without an answer by then has failed (10000)"),
   ];
 }
 

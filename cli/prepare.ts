@@ -87,8 +87,9 @@ async function specsOf(
   return Promise.all(chosen);
 }
 
-async function overridden(spec: ApplicationSpec, entry: ServeEntry, importedBy: string): Promise<ApplicationSpec> {
-  const { env, deployments } = entry;
+async function overridden(code: ApplicationSpec, entry: ServeEntry, importedBy: string): Promise<ApplicationSpec> {
+  const { env, deployments, access = code.access, cors = code.cors } = entry;
+  const spec: ApplicationSpec = { ...code, access, cors };
   if (Object.keys(env).length === 0 && Object.keys(deployments).length === 0) return spec;
   const { applyOverrides } = await import("./overrides.ts");
   return applyOverrides(spec, { env, deployments }, importedBy);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse, YAMLParseError } from "yaml";
+import { readAccess, readCors, type AccessSpec, type CorsSpec } from "../core/access.ts";
 import { joinPath, ProblemList, type UnknownRecord } from "../core/problem-list.ts";
 import { readApplicationName, readRoutePrefix } from "../core/spec-validate.ts";
 import { CliError, EXIT } from "./exit-code.ts";
@@ -11,6 +12,10 @@ export type ServeEntry = {
   readonly file: string;
   readonly name?: string | undefined;
   readonly routePrefix?: string | undefined;
+  /** In place of what the code says; undefined: as the code says. */
+  readonly access?: AccessSpec | undefined;
+  /** As `access`. */
+  readonly cors?: CorsSpec | undefined;
   /** For every deployment of the application; a deployment's own come over them. */
   readonly env: UnknownRecord;
   /** Options by deployment name, as they are written; checked together with the code's own. */
@@ -19,7 +24,7 @@ export type ServeEntry = {
 
 type Values = Readonly<Record<string, string | undefined>>;
 
-const ENTRY_KEYS = ["import", "name", "routePrefix", "env", "deployments"];
+const ENTRY_KEYS = ["import", "name", "routePrefix", "access", "cors", "env", "deployments"];
 
 /**
  * Reads a `serve.yaml`: one application at its top level, or a list `applications`. `${NAME}` and `${NAME:-default}`
@@ -81,6 +86,8 @@ function readEntry(problems: ProblemList, at: string, record: UnknownRecord, fol
     name: name === undefined ? undefined : readApplicationName(problems, joinPath(at, "name"), name),
     routePrefix:
       routePrefix === undefined ? undefined : readRoutePrefix(problems, joinPath(at, "routePrefix"), routePrefix),
+    access: readAccess(problems, joinPath(at, "access"), record["access"]),
+    cors: readCors(problems, joinPath(at, "cors"), record["cors"]),
     env: readEnv(problems, joinPath(at, "env"), env),
     deployments: readDeployments(problems, joinPath(at, "deployments"), deployments),
   };

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { WARM_POOL_SIZE } from "../core/limits.ts";
+import { MOST_PROXIES, WARM_POOL_SIZE } from "../core/limits.ts";
 import type { Address } from "../core/network.ts";
+import { DEFAULT_HTTP_FRONT, HTTP_FRONTS, type HttpFrontKind } from "../core/process-config.ts";
 import { isLoopback, isWildcard, localUrl, outwardHost, parseAddress, parseAdminUrl } from "./address.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import type { LocalClusterOptions } from "./local-cluster.ts";
+import { parseTrustedProxies } from "./trusted-proxies.ts";
 
 /** Ports of a head, as the documentation names them. */
 export const DEFAULT_PORTS = { http: 8000, admin: 8265, grpc: 8266 } as const;
@@ -34,6 +36,9 @@ export type ClusterFlags = {
   readonly labels?: string;
   readonly tokenFile?: string;
   readonly logLevel?: string;
+  readonly proxies?: string;
+  readonly httpFront?: string;
+  readonly trustedProxies?: string;
   readonly join?: string;
   readonly inspect?: boolean;
 };
@@ -77,6 +82,10 @@ export function clusterOptions(flags: ClusterFlags, env: Env): LocalClusterOptio
       token,
       nodeHost: join === undefined || flags.grpcHost !== undefined ? ownHost(grpc.host) : memberHost(join.host),
       http,
+      hasListened: false,
+      proxyCount: parseProxyCount(flags.proxies ?? "1"),
+      httpFront: parseHttpFront(flags.httpFront ?? DEFAULT_HTTP_FRONT),
+      trustedProxies: parseTrustedProxies(flags.trustedProxies ?? ""),
       resources: parseResources(flags.resources ?? ""),
       labels: parseLabels(flags.labels ?? ""),
       logLevel,
@@ -178,6 +187,19 @@ function parsePairs(text: string, flag: string, example: string): readonly [stri
       }
       return [name, part.slice(at + 1)];
     });
+}
+
+function parseProxyCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_PROXIES) return count;
+  const next = `give a number from 1 to ${String(MOST_PROXIES)}; one per two cores is plenty`;
+  throw new CliError(EXIT.usage, `--proxies "${text}" is not a number of proxies`, next);
+}
+
+function parseHttpFront(text: string): HttpFrontKind {
+  const kind = HTTP_FRONTS.find((one) => one === text);
+  if (kind !== undefined) return kind;
+  throw new CliError(EXIT.usage, `--http-front "${text}" is not a front`, `use one of ${HTTP_FRONTS.join(", ")}`);
 }
 
 function parseLogLevel(text: string): string {

@@ -26,6 +26,9 @@ export type Call = {
 
 /** How a handle reaches a deployment: `routing/` implements it, replicas and `thornback/testing` plug it in. */
 export interface CallTransport {
-  /** Resolves with the method's result, or rejects with a ServeError. */
+  /**
+   * Sends the call at once. Resolves with the method's result, for a method that yields with an AsyncIterable of its items
+   * as soon as there is one; rejects with a ServeError.
+   */
   call(call: Call): Promise<unknown>;
 }

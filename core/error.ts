@@ -160,6 +160,14 @@ export class PayloadTooLargeError extends ServeError {
   }
 }
 
+/** A key has used up its share; `details.retryAfterSeconds` says when there is some again. */
+export class RateLimitedError extends ServeError {
+  override readonly name = "RateLimitedError";
+  constructor(message: string, options?: ServeErrorOptions) {
+    super("rate_limited", message, options);
+  }
+}
+
 /** The caller went away or asked to stop. */
 export class CancelledError extends ServeError {
   override readonly name = "CancelledError";

@@ -16,6 +16,7 @@ export function problemResponse(error: ServeError, requestId: string): ProblemRe
   const status = error.code === "handler_failed" && asked !== undefined ? asked : mapping.http;
   const headers = ["content-type", "application/problem+json"];
   if (retryAfterSeconds !== undefined) headers.push("retry-after", String(retryAfterSeconds));
+  if (error.code === "unauthenticated") headers.push("www-authenticate", "Bearer");
   if (allow !== undefined) headers.push("allow", allow.join(", "));
   const body = JSON.stringify({
     type: "about:blank",

@@ -16,6 +16,15 @@ export type ControllerConfig = {
   readonly logLevel: string;
 };
 
+/** What may read HTTP in a proxy: `llhttp` on bare sockets, or `node:http`. */
+export type HttpFrontKind = (typeof HTTP_FRONTS)[number];
+
+/** Every kind of front, as `--http-front` names them. */
+export const HTTP_FRONTS = ["node", "llhttp"] as const;
+
+/** The front of whoever names none. */
+export const DEFAULT_HTTP_FRONT: HttpFrontKind = "node";
+
 /** The worker's part. */
 export type WorkerConfig = {
   readonly dataDir: string;
@@ -25,8 +34,15 @@ export type WorkerConfig = {
   readonly token: string | undefined;
   /** Host that replicas of this node bind and other nodes reach them by. */
   readonly nodeHost: string;
-  /** Where the node's proxy listens. */
+  /** Where the node's proxies listen. */
   readonly http: Address;
+  /** A proxy of this cluster listened there before: if the port is taken now, it is waited for. */
+  readonly hasListened: boolean;
+  /** Proxies of the node, all at one address. */
+  readonly proxyCount: number;
+  readonly httpFront: HttpFrontKind;
+  /** Networks and addresses of proxies in front, whose `x-forwarded-…` headers are believed. */
+  readonly trustedProxies: readonly string[];
   /** Declared with `--resources`; what is not declared is measured. */
   readonly resources: {
     readonly cpus: number | undefined;

@@ -1,3 +1,4 @@
+import { readAccess, readCors } from "./access.ts";
 import { readDeploymentOptions } from "./deployment-options.ts";
 import type { ApplicationName, DeploymentName, Digest, Version } from "./ids.ts";
 import { MOST_BLOB_BYTES, MOST_BUNDLE_FILES, MOST_DEPLOYMENTS } from "./limits.ts";
@@ -29,6 +30,8 @@ export function parseApplicationSpec(value: unknown): ApplicationSpec {
     "bundle",
     "nativePackages",
     "openapi",
+    "access",
+    "cors",
   ]);
   const deployments = readDeployments(problems, given["deployments"]);
   const ingress = readDeploymentName(problems, "ingress", given["ingress"]);
@@ -44,6 +47,8 @@ export function parseApplicationSpec(value: unknown): ApplicationSpec {
     bundle: readDigest(problems, "bundle", given["bundle"]),
     nativePackages: readNativePackages(problems, given["nativePackages"]),
     openapi: given["openapi"],
+    access: readAccess(problems, "access", given["access"]),
+    cors: readCors(problems, "cors", given["cors"]),
   };
   problems.throwIfAny(spec.name === "" ? "application specification" : `application ${spec.name}`);
   return spec;

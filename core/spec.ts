@@ -1,3 +1,4 @@
+import type { AccessSpec, CorsSpec } from "./access.ts";
 import type { ApplicationName, DeploymentName, Digest, Version } from "./ids.ts";
 
 /** How a router chooses among ready replicas. */
@@ -88,6 +89,10 @@ export type ApplicationSpec = {
   readonly nativePackages: readonly NativePackage[];
   /** OpenAPI 3.1 document of the ingress, made at deploy; paths are below the prefix. */
   readonly openapi: unknown;
+  /** Who may ask; undefined: everybody. Proxies take a change at once, no replica is replaced for it. */
+  readonly access?: AccessSpec | undefined;
+  /** Which web pages of other origins may ask; undefined: the application sees to that itself. As `access`. */
+  readonly cors?: CorsSpec | undefined;
 };
 
 /** A bundle's table of contents; its own bytes are content-addressed too, and their digest names the bundle. */

@@ -9,6 +9,12 @@ export function errorAnswer(error: ServeError, requestId: string): HttpAnswer {
   return { status, headers, body: [Buffer.from(body)] };
 }
 
+/** An error as the last event of a `text/event-stream` that had begun. */
+export function errorEvent(error: ServeError, requestId: string): Uint8Array {
+  // JSON holds no line break, so this is one event.
+  return Buffer.from(`event: error\ndata: ${problemResponse(error, requestId).body}\n\n`);
+}
+
 /** An error as raw HTTP/1.1, for a socket that nothing understood a request from; the connection is to be closed. */
 export function rawErrorAnswer(error: ServeError): { readonly status: number; readonly text: string } {
   const { status, headers, body } = problemResponse(error, "");

@@ -18,6 +18,8 @@ import { connectControl, type WorkerLink } from "../proto/control/link.ts";
 import type { ParentMessage, RunFile } from "../proto/control/message.ts";
 import { tcpNetwork } from "../proto/tcp-network.ts";
 import { Routers } from "../routing/routers.ts";
+import type { HttpFront } from "./http-front.ts";
+import { listen } from "./listen.ts";
 import { createNodeFront } from "./node-front.ts";
 import { NodeMetricsClient } from "./node-metrics-client.ts";
 import { Proxy } from "./proxy.ts";
@@ -33,14 +35,20 @@ const log = pino({ level: run.logLevel, base: { proxy: run.id } }, destination);
 const clock = systemClock;
 const random = systemRandom;
 const metrics = createMetrics();
-const routers = new Routers({ clock, random, log, metrics, network: tcpNetwork, defer: systemDefer }, "proxy");
+const routers = new Routers(
+  { clock, random, log, metrics, network: tcpNetwork, defer: systemDefer, place: run.proxy?.place },
+  "proxy",
+);
 const nodeMetrics = new NodeMetricsClient({
   clock,
   send: (message) => link.send(message),
   ownText: () => metricText(metrics.samples()),
 });
-const proxy = new Proxy({ clock, random, log, metrics, routers, nodeMetrics: () => nodeMetrics.text() });
-const front = createNodeFront(proxy, log);
+const proxy = new Proxy({
+  ...{ clock, random, log, metrics, routers, settings: run.proxy },
+  nodeMetrics: () => nodeMetrics.text(),
+});
+const front = await createFront();
 let isEnding = false;
 const link: WorkerLink = dialWorker();
 
@@ -54,17 +62,22 @@ connectLifeline(
 );
 applyTable(readTable());
 process.on("SIGTERM", () => drain(0));
-front.listen(run.listen).then(
-  (address) => {
-    log.info({ address }, "the proxy listens");
-    link.send({ kind: "proxy", address, reason: "" });
-  },
-  (error: NodeJS.ErrnoException) => {
-    const reason = listenReason(error);
-    log.error({ reason }, "the proxy cannot listen");
-    link.send({ kind: "proxy", address: undefined, reason });
-  },
-);
+const listener = listen({ clock, random, front }, run, (reason) => {
+  log.error({ reason }, "the proxy cannot listen");
+  link.send({ kind: "proxy", address: undefined, reason });
+});
+void listener.listening.then((address) => {
+  if (address === undefined) return;
+  log.info({ address }, "the proxy listens");
+  link.send({ kind: "proxy", address, reason: "" });
+});
+
+/** The front that is asked for; the other one's code is not loaded. */
+async function createFront(): Promise<HttpFront> {
+  if (run.proxy?.front !== "llhttp") return createNodeFront(proxy, log);
+  const { createLlhttpFront } = await import("./llhttp-front.ts");
+  return createLlhttpFront(proxy, log);
+}
 
 function dialWorker(): WorkerLink {
   const { id, controlSocket: socketPath, controlSecret: secret } = run;
@@ -124,9 +137,9 @@ function readTable(): TableUpdate | undefined {
 function drain(timeoutMs: number): void {
   if (isEnding) return;
   isEnding = true;
-  proxy.isDraining = true;
+  listener.stop();
   clock.after(timeoutMs, () => end("drained as long as it may"));
-  front.drain().then(
+  Promise.all([proxy.drain(), front.drain()]).then(
     () => end("drained"),
     (err: unknown) => {
       log.error({ err }, "draining failed");
@@ -139,20 +152,7 @@ function end(reason: string): void {
   log.info({ reason }, "the proxy ends");
   link.close();
   front.close();
+  proxy.close();
   routers.close();
   setTimeout(() => process.exit(0), LAST_WORDS_MS);
-}
-
-function listenReason(error: NodeJS.ErrnoException): string {
-  const { host, port } = run.listen;
-  switch (error.code) {
-    case "EADDRINUSE":
-      return `port ${port} on ${host} is in use: stop what listens there, or choose another with --http-port`;
-    case "EACCES":
-      return `port ${port} on ${host} may not be used by this user: choose one above 1023 with --http-port`;
-    case "EADDRNOTAVAIL":
-      return `${host} is no address of this machine: choose one with --http-host`;
-    default:
-      return `cannot listen on ${host}:${port}: ${error.message}`;
-  }
 }

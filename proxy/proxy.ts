@@ -1,20 +1,26 @@
 import type { Clock } from "../core/clock.ts";
-import { HandlerError, HttpRequestError, InvalidRequestError, NotFoundError, ServeError } from "../core/error.ts";
+import { CancelledError, HandlerError, HttpRequestError, NotFoundError, ServeError } from "../core/error.ts";
 import { ERROR_MAP } from "../core/error-map.ts";
 import type { RequestId } from "../core/ids.ts";
 import type { Logger } from "../core/log.ts";
 import type { Metrics } from "../core/metric.ts";
 import { randomSuffix, type Random } from "../core/random.ts";
 import type { RouteEntry } from "../core/table.ts";
-import type { RoutedAnswer } from "../routing/routed-request.ts";
+import { EMPTY_BODY, isStream, type Body } from "../proto/body.ts";
+import type { ProxySettings } from "../proto/control/message.ts";
+import type { RoutedAnswer, RouterRequest } from "../routing/routed-request.ts";
 import type { Routers } from "../routing/routers.ts";
-import { matchRoute, type MatchDecision } from "./decide/match-route.ts";
+import { Access, type Admission } from "./access.ts";
+import { checkSocketOrigin, corsHeaders, NO_CORS, preflightAnswer, withCors } from "./cors.ts";
 import { docsPage, DOCS_POLICY, openapiText } from "./docs-page.ts";
-import { errorAnswer } from "./error-response.ts";
+import { errorAnswer, errorEvent } from "./error-response.ts";
 import { answerOwnPath, isOwnPath } from "./health.ts";
-import type { ExchangeHandler, HttpAnswer, HttpExchange } from "./http-front.ts";
-import { HttpMetrics } from "./http-metrics.ts";
-import { answerHeaders, readProxyHead, timeoutOf, type ProxyHead } from "./request-head.ts";
+import type { ExchangeHandler, HttpAnswer, HttpExchange, UpgradeExchange } from "./http-front.ts";
+import { HttpMetrics, type HttpSeries } from "./http-metrics.ts";
+import { answerHeaders, headerOf, priorityOf, readProxyHead, timeoutOf, type ProxyHead } from "./request-head.ts";
+import { RouteTable, type FoundRoute } from "./route-table.ts";
+import { ClientSockets } from "./websocket.ts";
+import { readHandshake, SOCKET_VERSION } from "./websocket-handshake.ts";
 
 /** What a proxy is made of. */
 export type ProxyDeps = {
@@ -25,140 +31,261 @@ export type ProxyDeps = {
   readonly routers: Routers;
   /** Prometheus text of the whole node. */
   readonly nodeMetrics: () => Promise<string>;
+  /** Undefined: the node's only proxy, with none in front that is believed. */
+  readonly settings?: Pick<ProxySettings, "proxyCount" | "trustedProxies"> | undefined;
 };
 
 /** Counted, never sent: there is nobody left to read it. */
 const CLIENT_GONE_STATUS = 499;
+/** A WebSocket is open. */
+const SWITCHING_PROTOCOLS = 101;
 
 /** The request path of HTTP: which route, how much, until when, to a replica, and back. */
 export class Proxy implements ExchangeHandler {
   readonly #deps: ProxyDeps;
   readonly #httpMetrics: HttpMetrics;
+  /** Of requests that belong to no application. */
+  readonly #ownSeries: HttpSeries;
+  readonly #sockets: ClientSockets;
+  readonly #access: Access;
   /** With a counter behind it, a request's id; random, so that two proxies never make the same one. */
   readonly #idPrefix: string;
   #idCount = 0;
-  /** Set when the proxy is asked to end: it says so to load balancers, and goes on serving. */
-  isDraining = false;
+  #table: RouteTable | undefined;
+  #isDraining = false;
 
   constructor(deps: ProxyDeps) {
     this.#deps = deps;
     this.#httpMetrics = new HttpMetrics(deps.metrics);
+    this.#ownSeries = this.#httpMetrics.seriesOf("");
+    this.#sockets = new ClientSockets(deps);
+    const { clock, settings: { proxyCount, trustedProxies } = { proxyCount: 1, trustedProxies: [] } } = deps;
+    this.#access = new Access({ clock, proxyCount, trustedProxies });
     this.#idPrefix = `${randomSuffix(deps.random, 12)}-`;
+  }
+
+  /** The proxy was asked to end: it says so to load balancers, and goes on serving. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Sends load balancers and the clients of WebSockets elsewhere. Resolves when no WebSocket is left. */
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    return this.#sockets.drain();
+  }
+
+  /** Cuts what WebSockets there are; the other connections are the front's to close. */
+  close(): void {
+    this.#isDraining = true;
+    this.#sockets.close();
   }
 
   /** One request, from its head to its answer. */
   async handle(exchange: HttpExchange): Promise<void> {
     const startedAt = this.#deps.clock.now();
-    let application = "";
-    let status = 0;
+    let series = this.#ownSeries;
     let requestId = "";
+    let status = 0;
+    let body: Body = EMPTY_BODY;
+    let answered: Body = EMPTY_BODY;
+    let cors = NO_CORS;
+    let admission: Admission | undefined;
     try {
       const head = readProxyHead(exchange.headers);
-      requestId = head.requestId === "" ? this.#makeId() : head.requestId;
+      requestId = this.#idOf(head);
       if (exchange.refusal !== undefined) throw exchange.refusal;
       if (isOwnPath(exchange.target)) {
-        status = this.#answer(exchange, requestId, await this.#answerOwnPath(exchange));
+        status = send(exchange, requestId, await ownAnswer(exchange, this.#deps, this.#isDraining), cors);
         return;
       }
-      const { route, path } = this.#route(exchange);
-      application = route.application;
-      const described = describe(route, exchange.method, path);
+      const found = this.#find(exchange.target);
+      const { entry, deployment } = found.route;
+      series = found.route.series;
+      const preflight = preflightAnswer(entry, exchange.method, exchange.headers);
+      if (preflight !== undefined) {
+        status = send(exchange, requestId, preflight, cors);
+        return;
+      }
+      cors = corsHeaders(entry, exchange.headers);
+      admission = this.#access.admit(entry, exchange.remoteAddress, head.forwarded);
+      const described = describe(entry, exchange.method, found.path);
       if (described !== undefined) {
-        status = this.#answer(exchange, requestId, described);
+        status = send(exchange, requestId, described, cors);
         return;
       }
-      if (route.ingressKind === "predict") checkPredict(exchange, path);
-      const routed = await this.#send(exchange, { route, path, head, requestId, startedAt });
-      status = this.#answerRouted(exchange, requestId, routed);
+      if (entry.ingressKind === "predict") checkPredict(exchange.method, found.path);
+      body = await exchange.readBody(deployment.maxRequestBodyBytes);
+      const request = requestOf(exchange, found, { kind: "http", head, requestId, startedAt, body });
+      const routed = await this.#deps.routers.send(entry.ingress, request);
+      answered = routed.answer.body;
+      const answer = routedAnswer(routed, requestId, exchange.method);
+      answered = answer.body;
+      status = send(exchange, requestId, answer, cors);
     } catch (thrown) {
-      status = this.#fail(exchange, requestId, thrown);
+      drop(body, answered, thrown);
+      status = this.#fail(exchange, requestId, thrown, cors);
     } finally {
-      this.#httpMetrics.count(application, status, (this.#deps.clock.now() - startedAt) / 1_000);
+      admission?.releaseAfter(answered);
+      this.#count(series, status, answered, startedAt);
+    }
+  }
+
+  /** One request for a WebSocket, until that is open or refused. */
+  async handleUpgrade(exchange: UpgradeExchange): Promise<void> {
+    const startedAt = this.#deps.clock.now();
+    let series = this.#ownSeries;
+    let requestId = "";
+    let status = 0;
+    let body: Body = EMPTY_BODY;
+    let answered: Body = EMPTY_BODY;
+    let admission: Admission | undefined;
+    try {
+      const head = readProxyHead(exchange.headers);
+      requestId = this.#idOf(head);
+      if (exchange.refusal !== undefined) throw exchange.refusal;
+      if (isOwnPath(exchange.target)) throw new NotFoundError("route_not_found", "paths below /-/ take no WebSockets");
+      const found = this.#find(exchange.target);
+      series = found.route.series;
+      checkSocketOrigin(found.route.entry, exchange.headers);
+      admission = this.#access.admit(found.route.entry, exchange.remoteAddress, head.forwarded);
+      const handshake = readHandshake(exchange.headers);
+      const socket = this.#sockets.create();
+      body = socket.messages;
+      const request = requestOf(exchange, found, { kind: "socket", head, requestId, startedAt, body });
+      const routed = await this.#deps.routers.send(found.route.entry.ingress, request);
+      answered = routed.answer.body;
+      if (routed.answer.status === SWITCHING_PROTOCOLS) {
+        const headers = [...ownHeaders(routed, false), "x-request-id", requestId];
+        this.#sockets.open(socket, exchange, { handshake, answer: routed.answer, headers, series, startedAt });
+        status = SWITCHING_PROTOCOLS;
+      } else {
+        socket.messages.end();
+        status = send(exchange, requestId, routedAnswer(routed, requestId, "GET"), NO_CORS);
+      }
+    } catch (thrown) {
+      drop(body, answered, thrown);
+      status = this.#fail(exchange, requestId, thrown, NO_CORS);
+    } finally {
+      admission?.releaseAfter(answered);
+      if (status !== SWITCHING_PROTOCOLS) this.#count(series, status, answered, startedAt);
     }
   }
 
   onRefused(status: number): void {
-    this.#httpMetrics.count("", status, 0);
+    this.#ownSeries.count(status, 0);
   }
 
-  #route({ target }: HttpExchange): { readonly route: RouteEntry; readonly path: string } {
-    const decision: MatchDecision = matchRoute(target, this.#deps.routers.currentView());
-    if (decision.kind === "match") return decision;
-    if (decision.kind === "refused")
-      throw new InvalidRequestError(`the path is refused: ${REFUSED_PATH[decision.reason]}`);
-    throw new NotFoundError("route_not_found", "nothing is served under this path: GET /-/routes lists what is");
+  #idOf({ requestId }: ProxyHead): string {
+    return requestId === "" ? this.#idPrefix + (this.#idCount++).toString(36) : requestId;
   }
 
-  async #send(exchange: HttpExchange, request: RequestParts): Promise<RoutedAnswer> {
-    const { route, path, head, requestId, startedAt } = request;
-    const { routers } = this.#deps;
-    const { maxRequestBodyBytes, requestTimeoutMs, idempotent } = routers.deployment(route.ingress);
-    const deadlineAt = startedAt + timeoutOf(head, requestTimeoutMs);
-    const body = await exchange.readBody(maxRequestBodyBytes);
-    const { method, cancellation } = exchange;
-    return routers.send(route.ingress, {
-      head: {
-        kind: "http",
-        requestId: requestId as RequestId,
-        depth: 0,
-        traceparent: head.traceparent,
-        method,
-        path,
-        prefix: route.prefix,
-        headers: head.forwarded,
-      },
-      body,
-      deadlineAt,
-      isIdempotent: idempotent || method === "GET" || method === "HEAD",
-      cancellation,
-    });
+  #find(target: string): FoundRoute {
+    const view = this.#deps.routers.currentView();
+    if (this.#table?.view !== view) this.#table = new RouteTable(view, this.#httpMetrics);
+    return this.#table.find(target);
   }
 
-  #answerRouted(exchange: HttpExchange, requestId: string, { answer, version }: RoutedAnswer): number {
-    const { status, body } = answer;
-    if (status < 200) throw new HandlerError(`the deployment answered with status ${status}, which ends no request`);
-    const headers = answerHeaders(answer.headers, exchange.method === "HEAD");
-    headers.push("x-thornback-version", version);
-    return this.#answer(exchange, requestId, { status, headers, body });
-  }
-
-  #answer(exchange: HttpExchange, requestId: string, { status, headers, body }: HttpAnswer): number {
-    exchange.answer({ status, headers: [...headers, "x-request-id", requestId], body });
-    return exchange.cancellation.reason === undefined ? status : CLIENT_GONE_STATUS;
-  }
-
-  #fail(exchange: HttpExchange, requestId: string, thrown: unknown): number {
+  #fail(exchange: HttpExchange | UpgradeExchange, requestId: string, thrown: unknown, cors: readonly string[]): number {
     const error = ServeError.from(thrown);
     if (ERROR_MAP[error.code].http === CLIENT_GONE_STATUS) return CLIENT_GONE_STATUS;
     if (error.code === "internal") this.#deps.log.error({ requestId, err: thrown }, "a request failed unexpectedly");
-    return this.#answer(exchange, requestId, errorAnswer(error, requestId));
+    return send(exchange, requestId, errorAnswer(error, requestId), cors);
   }
 
-  #answerOwnPath({ method, target }: HttpExchange): Promise<HttpAnswer> {
-    if (method !== "GET" && method !== "HEAD") throw methodError(method, ["GET", "HEAD"]);
-    const { routers, nodeMetrics } = this.#deps;
-    return answerOwnPath(target, { view: routers.view, isDraining: this.isDraining, nodeMetrics });
-  }
-
-  #makeId(): string {
-    return this.#idPrefix + (this.#idCount++).toString(36);
+  /** Counts a request when its answer is complete: a stream that broke off is counted as what it broke off with. */
+  #count(series: HttpSeries, status: number, answered: Body, startedAt: number): void {
+    if (!isStream(answered)) {
+      series.count(status, (this.#deps.clock.now() - startedAt) / 1_000);
+      return;
+    }
+    answered.onSettled((error) => {
+      const ending = error === undefined ? status : ERROR_MAP[error.code].http;
+      series.count(ending, (this.#deps.clock.now() - startedAt) / 1_000);
+    });
   }
 }
 
 type RequestParts = {
-  readonly route: RouteEntry;
-  readonly path: string;
+  readonly kind: "http" | "socket";
   readonly head: ProxyHead;
   readonly requestId: string;
   readonly startedAt: number;
+  readonly body: Body;
 };
 
-const REFUSED_PATH: Readonly<Record<Extract<MatchDecision, { kind: "refused" }>["reason"], string>> = {
-  notAPath: "it does not begin with a slash",
-  badEncoding: "its percent-encoding is broken",
-  nulOrBackslash: "it holds a NUL or a backslash",
-  dotSegment: "it holds a segment that is . or ..",
-};
+/** What goes to the router. */
+function requestOf(exchange: HttpExchange | UpgradeExchange, found: FoundRoute, parts: RequestParts): RouterRequest {
+  const { route, path } = found;
+  const { kind, head, requestId, startedAt, body } = parts;
+  // An upgrade is a GET.
+  const method = "method" in exchange ? exchange.method : "GET";
+  return {
+    head: {
+      kind,
+      requestId: requestId as RequestId,
+      depth: 0,
+      traceparent: head.traceparent,
+      method,
+      path,
+      prefix: route.entry.prefix,
+      headers: head.forwarded,
+    },
+    body,
+    deadlineAt: startedAt + timeoutOf(head, route.deployment.requestTimeoutMs),
+    isIdempotent: route.deployment.idempotent || method === "GET" || method === "HEAD",
+    priority: priorityOf(head),
+    key: head.key,
+    cancellation: exchange.cancellation,
+  };
+}
+
+/** Sends an answer; gives the status that is counted. */
+function send(
+  exchange: HttpExchange | UpgradeExchange,
+  requestId: string,
+  answer: HttpAnswer,
+  cors: readonly string[],
+): number {
+  const { status, body, lastWords } = answer;
+  const headers = [...withCors(answer.headers, cors), "x-request-id", requestId];
+  if ("answer" in exchange) exchange.answer({ status, headers, body, lastWords });
+  else exchange.refuse({ status, headers: [...headers, "sec-websocket-version", SOCKET_VERSION], body, lastWords });
+  return exchange.cancellation.reason === undefined ? status : CLIENT_GONE_STATUS;
+}
+
+/** Answers the proxy's own pages. */
+function ownAnswer({ method, target }: HttpExchange, deps: ProxyDeps, isDraining: boolean): Promise<HttpAnswer> {
+  if (method !== "GET" && method !== "HEAD") throw methodError(method, ["GET", "HEAD"]);
+  const { routers, nodeMetrics } = deps;
+  return answerOwnPath(target, { view: routers.view, isDraining, nodeMetrics });
+}
+
+/** A replica's answer as it leaves the proxy. */
+function routedAnswer(routed: RoutedAnswer, requestId: string, method: string): HttpAnswer {
+  const { status, body, headers: given } = routed.answer;
+  if (status < 200) throw new HandlerError(`the deployment answered with status ${status}, which ends no request`);
+  const headers = ownHeaders(routed, method === "HEAD");
+  if (!isStream(body)) return { status, headers, body };
+  if (method === "HEAD" || status === 204 || status === 304) {
+    body.cancel(new CancelledError("this answer has no body"));
+    return { status, headers, body: EMPTY_BODY };
+  }
+  if (headerOf(given, "content-type")?.startsWith("text/event-stream") !== true) return { status, headers, body };
+  return { status, headers, body, lastWords: (error) => errorEvent(error, requestId) };
+}
+
+function ownHeaders({ answer, version }: RoutedAnswer, isLengthKept: boolean): string[] {
+  const headers = answerHeaders(answer.headers, isLengthKept);
+  headers.push("x-thornback-version", version);
+  return headers;
+}
+
+/** Nobody will read what of a failed request is still under way. */
+function drop(body: Body, answered: Body, thrown: unknown): void {
+  if (isStream(body)) body.cancel(ServeError.from(thrown));
+  if (isStream(answered)) answered.cancel(ServeError.from(thrown));
+}
 
 /** `openapi.json` and `docs` of a predict ingress, which the proxy answers from the routing table. */
 function describe(route: RouteEntry, method: string, path: string): HttpAnswer | undefined {
@@ -176,7 +303,7 @@ function describe(route: RouteEntry, method: string, path: string): HttpAnswer |
 }
 
 /** A predict ingress has one path and one method. */
-function checkPredict({ method }: HttpExchange, path: string): void {
+function checkPredict(method: string, path: string): void {
   if (path !== "/" && !path.startsWith("/?")) {
     const text = "this application answers POST on its prefix only: send the request there";
     throw new NotFoundError("route_not_found", text);

@@ -1,9 +1,9 @@
 import { HttpRequestError, InvalidRequestError, type ServeError } from "../core/error.ts";
-import { MOST_HEADERS } from "../core/limits.ts";
+import { MOST_HEADERS, MOST_PRIORITY } from "../core/limits.ts";
 
 /** What a proxy reads from a request's headers, and what of them goes on to the replica. */
 export type ProxyHead = {
-  /** Names and values by turns, without those that are meant for this connection only. */
+  /** Names in lower case and values by turns, without those that are meant for this connection only. */
   readonly forwarded: string[];
   /** As the client gave it; empty when it gave none, or none that can be echoed. */
   readonly requestId: string;
@@ -11,6 +11,10 @@ export type ProxyHead = {
   readonly traceparent: string;
   /** Text of `x-thornback-timeout-ms`; undefined without. */
   readonly timeout: string | undefined;
+  /** Text of `x-thornback-priority`; undefined without. */
+  readonly priority: string | undefined;
+  /** `x-session-id`: requests of one session are for one replica, where the deployment wants that. Empty without. */
+  readonly key: string;
 };
 
 /** Headers of one hop (RFC 9110 §7.6.1), and those that this hop itself answers or replaces. */
@@ -28,10 +32,20 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
   "expect",
   "x-request-id",
   "x-thornback-timeout-ms",
+  "x-thornback-priority",
+  // The proxy itself speaks WebSocket with the client; the replica gets messages.
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-extensions",
+  "sec-websocket-accept",
 ]);
 
 /** What a `Connection` header may not name: the request would mean something else without them. */
 const END_TO_END: ReadonlySet<string> = new Set(["host", "content-length", "content-type", "content-encoding"]);
+
+/** A bit for each length that a name which is looked at has: most names have another, and need no look-up. */
+const READ_LENGTHS = lengthBits([...NOT_FORWARDED, "traceparent", "x-session-id"]);
+const DROPPED_LENGTHS = lengthBits([...NOT_FORWARDED, "x-thornback-version", "content-length"]);
 
 /** Reads a request's headers in one pass. */
 export function readProxyHead(headers: readonly string[]): ProxyHead {
@@ -39,21 +53,27 @@ export function readProxyHead(headers: readonly string[]): ProxyHead {
   let requestId = "";
   let traceparent = "";
   let timeout: string | undefined;
+  let priority: string | undefined;
+  let key = "";
   let connection = "";
   for (let at = 0; at + 1 < headers.length; at += 2) {
-    const name = headers[at] ?? "";
+    const lower = (headers[at] ?? "").toLowerCase();
     const value = headers[at + 1] ?? "";
-    const lower = name.toLowerCase();
-    if (!NOT_FORWARDED.has(lower)) {
+    if (!hasBit(READ_LENGTHS, lower.length) || !NOT_FORWARDED.has(lower)) {
       forwarded.push(lower, value);
-      if (lower === "traceparent" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value)) traceparent = value;
-    } else if (lower === "connection") connection += `,${value.toLowerCase()}`;
-    else if (lower === "x-request-id" && /^[!-~]{1,128}$/.test(value)) requestId = value;
-    else if (lower === "x-thornback-timeout-ms") timeout = value;
+      if (lower === "x-session-id") key = value;
+      else if (lower === "traceparent" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value))
+        traceparent = value;
+    } else if (lower === "connection") {
+      // Nearly all say one of these, and so name nothing.
+      if (value !== "keep-alive" && value !== "close") connection += `,${value.toLowerCase()}`;
+    } else if (lower === "x-request-id") {
+      if (/^[!-~]{1,128}$/.test(value)) requestId = value;
+    } else if (lower === "x-thornback-timeout-ms") timeout = value;
+    else if (lower === "x-thornback-priority") priority = value;
   }
-  // Most say keep-alive or close and name nothing.
-  const isNaming = connection !== "" && !/^[, ]*(?:keep-alive|close)?[, ]*$/.test(connection);
-  return { forwarded: isNaming ? withoutNamed(forwarded, connection) : forwarded, requestId, traceparent, timeout };
+  const kept = connection === "" ? forwarded : withoutNamed(forwarded, connection);
+  return { forwarded: kept, requestId, traceparent, timeout, priority, key };
 }
 
 /** Milliseconds until the deadline: the deployment's limit, or less where the client asks for less. */
@@ -63,6 +83,18 @@ export function timeoutOf(head: ProxyHead, requestTimeoutMs: number): number {
   if (asked === 0)
     throw new InvalidRequestError("x-thornback-timeout-ms is not a whole number of milliseconds above 0");
   return Math.min(asked, requestTimeoutMs);
+}
+
+/** How urgent a request is among those that wait for its deployment: 0 unless the client says otherwise. */
+export function priorityOf({ priority: text }: ProxyHead): number {
+  if (text === undefined) return 0;
+  const priority = /^[+-]?\d{1,2}$/.test(text) ? Number(text) : Infinity;
+  if (Math.abs(priority) > MOST_PRIORITY) {
+    throw new InvalidRequestError(
+      `x-thornback-priority is not a whole number between -${MOST_PRIORITY} and ${MOST_PRIORITY}`,
+    );
+  }
+  return priority;
 }
 
 /** What the front must look at before anything else does: what is ambiguous, or more than can be passed on. */
@@ -89,12 +121,23 @@ export function answerHeaders(headers: readonly string[], isLengthKept: boolean)
   const kept: string[] = [];
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] ?? "";
-    const lower = name.toLowerCase();
-    if (NOT_FORWARDED.has(lower) || lower === "x-thornback-version") continue;
-    if (lower === "content-length" && !isLengthKept) continue;
+    if (hasBit(DROPPED_LENGTHS, name.length)) {
+      const lower = name.toLowerCase();
+      if (NOT_FORWARDED.has(lower) || lower === "x-thornback-version") continue;
+      if (lower === "content-length" && !isLengthKept) continue;
+    }
     kept.push(name, headers[at + 1] ?? "");
   }
   return kept;
+}
+
+/** Value of the first header of that name, which is in lower case. */
+export function headerOf(headers: readonly string[], lowerName: string): string | undefined {
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName) return headers[at + 1];
+  }
+  return undefined;
 }
 
 function withoutNamed(forwarded: string[], connection: string): string[] {
@@ -105,4 +148,15 @@ function withoutNamed(forwarded: string[], connection: string): string[] {
     if (!named.has(name) || END_TO_END.has(name)) kept.push(name, forwarded[at + 1] ?? "");
   }
   return kept;
+}
+
+/** Names have fewer than 31 characters here. */
+function lengthBits(names: readonly string[]): number {
+  let bits = 0;
+  for (const name of names) bits |= 1 << name.length;
+  return bits;
+}
+
+function hasBit(bits: number, length: number): boolean {
+  return length < 31 && ((bits >> length) & 1) === 1;
 }

@@ -115,8 +115,9 @@ class Cluster {
     const disk = new SimDisk(world.random("disk"));
     this.#head = new SimHead({ world, control, disk, host: "head" });
     this.#machines = [...nodes].map(
-      ([name, resources]) =>
+      ([name, resources], at) =>
         new SimMachine({
+          proxyCount: at === nodes.size - 1 ? 2 : 1,
           ...{ world, control, name, links: this.#links },
           resources: options.doubles?.claimedResources?.(resources) ?? resources,
           program: (process, run, exit) => this.#program(process, run, exit),

@@ -1,5 +1,6 @@
 import type { NodeResources } from "../core/assignment.ts";
 import { SUPERVISE_BACKOFF } from "../core/limits.ts";
+import { DEFAULT_HTTP_FRONT } from "../core/process-config.ts";
 import { createMetrics } from "../core/metric-registry.ts";
 import type { Random } from "../core/random.ts";
 import type { Bundles } from "../worker/bundles.ts";
@@ -28,6 +29,7 @@ export type SimMachineDeps = {
   readonly name: string;
   readonly resources: NodeResources;
   readonly program: Program;
+  readonly proxyCount: number;
 };
 
 /** Fetching and unpacking a bundle. */
@@ -113,7 +115,13 @@ export class SimMachine {
       options: {
         children: { controlSocket, lifelineSocket: "", dataDir: this.name, logLevel: "info" },
         nodeHost: this.name,
-        http: { host: this.name, port: 8000 },
+        proxies: {
+          http: { host: this.name, port: 8000 },
+          hasListened: false,
+          proxyCount: this.#deps.proxyCount,
+          httpFront: DEFAULT_HTTP_FRONT,
+          trustedProxies: [],
+        },
         labels: {},
         warmPoolSize: WARM_POOL_SIZE,
         inspect: undefined,

@@ -1,7 +1,9 @@
+import { invariant } from "../core/assert.ts";
 import { Cancellation } from "../core/cancellation.ts";
 import { CancelledError } from "../core/error.ts";
 import type { DeploymentId, ReplicaId } from "../core/ids.ts";
 import type { TableUpdate } from "../core/table.ts";
+import { isStream } from "../proto/body.ts";
 import type { WorkerLink } from "../proto/control/link.ts";
 import type { ParentMessage, RunFile } from "../proto/control/message.ts";
 import type { HttpAnswer, HttpExchange } from "../proxy/http-front.ts";
@@ -39,6 +41,7 @@ const BODY = new TextEncoder().encode('{"x":1}');
 /** How a request ended, from its answer. */
 function outcomeOf({ status, body }: HttpAnswer): Outcome {
   if (status === 200) return "ok";
+  invariant(!isStream(body), "an error came as a stream");
   const text = Buffer.concat(body).toString();
   return (JSON.parse(text) as { readonly code: Outcome }).code;
 }
@@ -104,6 +107,7 @@ export class SimProxy {
       method: "POST",
       target: `/${deployment.slice(0, deployment.indexOf("/"))}`,
       headers: [...headers, "x-thornback-timeout-ms", String(timeoutMs)],
+      remoteAddress: "127.0.0.1",
       cancellation,
       refusal: undefined,
       readBody: () => Promise.resolve([BODY]),
@@ -124,7 +128,7 @@ export class SimProxy {
         this.#apply(message.update);
         return;
       case "drain":
-        this.#proxy.isDraining = true;
+        void this.#proxy.drain();
         this.#deps.exit(0);
         return;
       case "getSamples":

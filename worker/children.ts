@@ -14,7 +14,14 @@ import type { Address } from "../core/network.ts";
 import type { Random } from "../core/random.ts";
 import { randomSuffix } from "../core/random.ts";
 import type { ControlHello, ControlLink, ControlLinkListener } from "../proto/control/link.ts";
-import type { ChildMessage, ChildRole, ParentMessage, ReplicaOrder, RunFile } from "../proto/control/message.ts";
+import type {
+  ChildMessage,
+  ChildRole,
+  ParentMessage,
+  ProxySettings,
+  ReplicaOrder,
+  RunFile,
+} from "../proto/control/message.ts";
 import type { ProcessExit } from "./decide/exit-reason.ts";
 import type { NodeFiles } from "./node-files.ts";
 import type { SpawnedProcess, Spawner } from "./spawner.ts";
@@ -43,6 +50,13 @@ export interface ChildrenListener {
   /** Its process ended and its files are removed; the last that is heard of it. */
   onGone(child: Child, exit: ProcessExit): void;
 }
+
+/** What tells one child from others of its role. */
+export type SpawnOptions = {
+  readonly listen: Address;
+  readonly inspect?: Address | undefined;
+  readonly proxy?: ProxySettings | undefined;
+};
 
 /** What {@link Children} is made from. */
 export type ChildrenDeps = {
@@ -77,7 +91,7 @@ export class Children {
   }
 
   /** Starts a process. It dials when it has loaded; a failure to start is heard as its end. */
-  spawn(role: ChildRole, options: { readonly listen: Address; readonly inspect?: Address | undefined }): Child {
+  spawn(role: ChildRole, options: SpawnOptions): Child {
     const { random, files, spawner, secret, common, clock } = this.#deps;
     const id = `${role}-${randomSuffix(random, 10)}`;
     const blank: RunFile = {
@@ -88,6 +102,7 @@ export class Children {
       startTicks: 0,
       controlSecret: secret(),
       listen: options.listen,
+      proxy: options.proxy,
       assigned: undefined,
     };
     files.writeRun(blank);

@@ -1,5 +1,5 @@
 /**
- * The worker's process: wiring only. Blanks and the proxy are started before anything else is loaded that can wait,
+ * The worker's process: wiring only. Blanks and a proxy are started before anything else is loaded that can wait,
  * because the time to the first answer is mostly theirs.
  */
 import { createHash, randomBytes } from "node:crypto";
@@ -28,7 +28,8 @@ import { findResources } from "./resources.ts";
 import { Worker } from "./worker.ts";
 
 const config = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as WorkerConfig;
-const { dataDir, lifelineSocket, nodeHost, http, labels, logLevel, warmPoolSize, inspect } = config;
+const { dataDir, lifelineSocket, nodeHost, labels, logLevel, warmPoolSize, inspect } = config;
+const { http, hasListened, proxyCount, httpFront, trustedProxies } = config;
 const clock = systemClock;
 const random = systemRandom;
 const destination = pino.destination({ fd: 1, sync: true, maxLength: MOST_UNWRITTEN_LOG_BYTES });
@@ -95,7 +96,8 @@ async function main(): Promise<void> {
       onShutdown: () => lifeline.send({ kind: "shutdown" }),
     },
     options: {
-      ...{ nodeHost, http, labels, warmPoolSize, inspect },
+      ...{ nodeHost, labels, warmPoolSize, inspect },
+      proxies: { http, hasListened, proxyCount, httpFront, trustedProxies },
       children: { controlSocket, lifelineSocket, dataDir, logLevel },
     },
   });

@@ -1,17 +1,30 @@
 /**
- * Keeps the node's proxy: one process, started again with backoff when it ends, at the same address. A proxy that
- * cannot listen at all when the worker first starts it is a mistake in the configuration, which trying again would only
- * hide; one that answered before is tried again for ever, because whatever took its port may go.
+ * Keeps the node's proxies: processes at one address, over which the kernel spreads connections, each started again by
+ * itself when it ends. The first is started alone: only it can find out whether the port is free, and which one port 0
+ * stands for; the others follow as soon as it answers. A first one that cannot listen at all is a mistake in the
+ * configuration, which trying again would only hide; once any has answered, a port that is taken is waited for, because
+ * whatever took it may go. The node answers while at least one of them does.
  */
-import { backoff } from "../core/backoff.ts";
-import type { Clock, Timer } from "../core/clock.ts";
-import { CHILD_GRACE_MS, PROXY_BACKOFF, STABLE_AFTER_MS } from "../core/limits.ts";
+import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
 import type { Address } from "../core/network.ts";
+import type { HttpFrontKind } from "../core/process-config.ts";
 import type { Random } from "../core/random.ts";
+import type { Place } from "../core/table.ts";
 import type { Child, Children } from "./children.ts";
 import type { ProcessExit } from "./decide/exit-reason.ts";
-import { exitReason } from "./decide/exit-reason.ts";
+import { ProxySlot } from "./proxy-slot.ts";
+
+/** What the node's proxies are to be; see `core/process-config.ts`. */
+export type ProxyOptions = {
+  /** Where they are to listen. */
+  readonly http: Address;
+  readonly hasListened: boolean;
+  readonly proxyCount: number;
+  readonly httpFront: HttpFrontKind;
+  readonly trustedProxies: readonly string[];
+  readonly place?: Place | undefined;
+};
 
 /** What {@link ProxyKeeper} is made from. */
 export type ProxyKeeperDeps = {
@@ -19,108 +32,98 @@ export type ProxyKeeperDeps = {
   readonly random: Random;
   readonly log: Logger;
   readonly children: Children;
-  /** Where it is to listen. */
-  readonly http: Address;
-  /** Its address or its trouble changed. */
+  readonly options: ProxyOptions;
+  /** Their address or their trouble changed. */
   readonly onChange: () => void;
-  /** It answers for the first time, or never will. */
+  /** One answers for the first time, or none ever will. */
   readonly onReady: (address: Address) => void;
   readonly onFailed: (reason: string) => void;
 };
 
-/** The node's proxy. */
+/** The node's proxies. */
 export class ProxyKeeper {
   readonly #deps: ProxyKeeperDeps;
-  #child: Child | undefined;
-  #address: Address | undefined;
-  /** Port 0 asks for a free one; once it has one, a restarted proxy keeps it. */
+  readonly #slots: readonly ProxySlot[];
+  /** Port 0 asks for a free one; once there is one, every proxy has it. */
   #listen: Address;
-  #reason = "starting";
-  #hasAnswered = false;
+  #hasListened: boolean;
+  #wasToldReady = false;
   #hasFailed = false;
-  #answersSince = 0;
-  #crashes = 0;
-  #timer: Timer | undefined;
-  #isClosed = false;
-  #onDrained: (() => void) | undefined;
 
   constructor(deps: ProxyKeeperDeps) {
     this.#deps = deps;
-    this.#listen = deps.http;
+    const { clock, random, log, children, options } = deps;
+    const { http, hasListened, proxyCount, httpFront: front, trustedProxies, place } = options;
+    this.#listen = http;
+    this.#hasListened = hasListened;
+    const slotDeps = {
+      ...{ clock, random, log, children },
+      options: () => ({
+        listen: this.#listen,
+        proxy: { front, isFirst: !this.#hasListened, proxyCount, trustedProxies, place },
+      }),
+    };
+    this.#slots = Array.from({ length: proxyCount }, () => new ProxySlot(slotDeps));
   }
 
-  /** Where it answers; undefined while it does not. */
+  /** Where they answer; undefined while none does. */
   get address(): Address | undefined {
-    return this.#address;
+    return this.#slots.find(({ address }) => address !== undefined)?.address;
   }
 
-  /** Why it does not answer; empty when it does. */
+  /** Why none answers; empty when one does. */
   get reason(): string {
-    return this.#reason;
+    return this.address === undefined ? (this.#slots[0]?.reason ?? "") : "";
   }
 
-  /** Starts it unless it is there, or is never to be. */
+  /** Starts what is missing: the first alone while nobody has listened. */
   start(): void {
-    if (this.#isClosed || this.#child !== undefined) return;
-    this.#child = this.#deps.children.spawn("proxy", { listen: this.#listen });
+    if (this.#hasFailed) return;
+    if (this.#hasListened) for (const slot of this.#slots) slot.start();
+    else if (this.#slots.every(({ isEmpty }) => isEmpty)) this.#slots[0]?.start();
   }
 
-  /** Takes over the proxy of an earlier worker. */
+  /** Takes over a proxy of an earlier worker; one too many is ended. */
   adopt(child: Child): void {
-    this.#child = child;
-    this.#listen = child.run.listen;
+    const slot = this.#slots.find(({ isEmpty }) => isEmpty);
+    if (slot === undefined) this.#deps.children.end(child, "one proxy more than the node is to have");
+    else slot.adopt(child);
   }
 
-  /** It said where it listens, or why it cannot. */
+  /** One said where it listens, or why it does not. */
   reported(child: Child, address: Address | undefined, reason: string): void {
-    if (child !== this.#child) return;
-    this.#address = address;
-    this.#reason = address === undefined ? reason : "";
-    if (address !== undefined) {
-      this.#listen = address;
-      this.#answersSince = this.#deps.clock.now();
-      if (!this.#hasAnswered) this.#deps.onReady(address);
-      this.#hasAnswered = true;
-    } else if (!this.#hasAnswered && !this.#hasFailed) {
+    const slot = this.#slots.find((one) => one.holds(child));
+    if (slot === undefined) return;
+    slot.reported(address, reason);
+    if (address !== undefined) this.#answered(address);
+    else if (!this.#hasListened && !this.#hasFailed) {
       this.#hasFailed = true;
+      for (const one of this.#slots) one.close();
       this.#deps.onFailed(reason);
     }
     this.#deps.onChange();
   }
 
-  /** Whether a child that is gone was the proxy; if so it is started again. */
+  /** Whether a child that is gone was a proxy; if so it is started again. */
   gone(child: Child, exit: ProcessExit): boolean {
-    if (child !== this.#child) return false;
-    const { clock, random, log } = this.#deps;
-    this.#child = undefined;
-    this.#onDrained?.();
-    const reason = this.#address === undefined && this.#reason !== "starting" ? this.#reason : exitReason(exit).text;
-    if (this.#address !== undefined && clock.now() - this.#answersSince >= STABLE_AFTER_MS) this.#crashes = 0;
-    this.#address = undefined;
-    this.#reason = reason;
-    if (!this.#isClosed && !this.#hasFailed) {
-      log.warn({ child: child.id, reason }, "the proxy ended and is started again");
-      this.#timer = clock.after(backoff(this.#crashes++, PROXY_BACKOFF, random), () => this.start());
-    }
+    const slot = this.#slots.find((one) => one.holds(child));
+    if (slot === undefined) return child.role === "proxy";
+    slot.gone(child, exit);
     this.#deps.onChange();
     return true;
   }
 
-  /** Ends it for good: it takes nothing new and finishes what it has for at most `timeoutMs`. Resolves when it is gone. */
-  drain(timeoutMs: number): Promise<void> {
-    this.#isClosed = true;
-    this.#timer?.cancel();
-    const child = this.#child;
-    if (child === undefined) return Promise.resolve();
-    const { children, clock } = this.#deps;
-    children.send(child, { kind: "drain", timeoutMs });
-    const delayMs = child.link === undefined ? 0 : timeoutMs + CHILD_GRACE_MS;
-    const timer = clock.after(delayMs, () => children.end(child));
-    return new Promise((resolve) => {
-      this.#onDrained = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
+  /** Ends all for good: they take nothing new and finish what they have for at most `timeoutMs`. Resolves when they are gone. */
+  async drain(timeoutMs: number): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.drain(timeoutMs)));
+  }
+
+  #answered(address: Address): void {
+    this.#listen = address;
+    this.#hasListened = true;
+    if (this.#wasToldReady) return;
+    this.#wasToldReady = true;
+    this.#deps.onReady(address);
+    this.start();
   }
 }

@@ -39,6 +39,8 @@ export type ReplicaKeeperDeps = {
   readonly pool: WarmPool;
   readonly bundles: Bundles;
   readonly node: NodeId;
+  /** The node's label `zone`; empty without. */
+  readonly zone: string;
   readonly secret: () => string;
   readonly listener: ReplicaKeeperListener;
 };
@@ -228,7 +230,7 @@ export class ReplicaKeeper {
 
   /** Gives a replica a process, once its code is there. */
   async #place(record: ReplicaRecord, signal: AbortSignal): Promise<void> {
-    const { bundles, pool, children, node, secret, listener } = this.#deps;
+    const { bundles, pool, children, node, zone, secret, listener } = this.#deps;
     const { assigned } = record;
     try {
       const code = await bundles.prepare(assigned.launch, signal);
@@ -236,7 +238,7 @@ export class ReplicaKeeper {
       record.preparing = undefined;
       const { child, pool: from } = pool.take();
       const { id: replicaId, version, launch } = assigned;
-      record.order = { replicaId, version, node, callSecret: secret(), ...code, launch };
+      record.order = { replicaId, version, node, zone, callSecret: secret(), ...code, launch };
       record.child = child;
       record.pool = from;
       record.reason = "waiting for a process";

@@ -1,12 +1,12 @@
 /**
- * The daemon of a node. Its children are the proxy and one process per replica; it makes them what the controller's
+ * The daemon of a node. Its children are the proxies and one process per replica; it makes them what the controller's
  * assignment says, hands the routing table on to them, and reports. One turn of its loop is observe → decide → act:
  * children, files and the controller are heard at any time, and each change asks for one turn, which compares what is
  * wanted with what runs (`replica-keeper.ts`) and reports what is different since the last.
  *
  *   start → adopting (children of the worker before it) → connected ⇄ on its own → draining → gone
  *
- * It needs no controller: with the assignment and the table on disk it restarts replicas and keeps the proxy going.
+ * It needs no controller: with the assignment and the table on disk it restarts replicas and keeps the proxies going.
  * It must never end a child because it cannot reach anybody.
  */
 import type {
@@ -40,6 +40,7 @@ import type { ProcessExit } from "./decide/exit-reason.ts";
 import type { NodeLogs } from "./log-files.ts";
 import type { NodeFiles, NodeIdentity } from "./node-files.ts";
 import { NodeMetrics } from "./node-metrics.ts";
+import type { ProxyOptions } from "./proxy-keeper.ts";
 import { ProxyKeeper } from "./proxy-keeper.ts";
 import type { ReplicaKeeperListener } from "./replica-keeper.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
@@ -49,9 +50,9 @@ import { WarmPool } from "./warm-pool.ts";
 
 /** What the worker tells whoever keeps it. */
 export interface WorkerListener {
-  /** The proxy answers there; told once. */
+  /** A proxy answers there; told once. */
   onProxyReady(address: Address): void;
-  /** The proxy cannot listen, and trying again will not help. */
+  /** No proxy can listen, and trying again will not help. */
   onProxyFailed(reason: string): void;
   /** The controller asks for the end of the whole cluster. */
   onShutdown(): void;
@@ -78,7 +79,7 @@ export type WorkerOptions = {
   /** What the run files of all its children have in common. */
   readonly children: ChildrenDeps["common"];
   readonly nodeHost: string;
-  readonly http: Address;
+  readonly proxies: ProxyOptions;
   readonly labels: Readonly<Record<string, string>>;
   readonly warmPoolSize: number;
   readonly inspect: Address | undefined;
@@ -90,7 +91,7 @@ export class Worker {
   readonly #children: Children;
   readonly #adoption: Adoption;
   readonly #pool: WarmPool;
-  readonly #proxy: ProxyKeeper;
+  readonly #proxies: ProxyKeeper;
   readonly #replicas: ReplicaKeeper;
   readonly #table: TableRelay;
   readonly #nodeMetrics: NodeMetrics;
@@ -108,7 +109,7 @@ export class Worker {
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
     const { clock, random, log, metrics, spawner, files, secret, bundles, options, listener } = deps;
-    const { nodeHost, http, inspect, warmPoolSize: size } = options;
+    const { nodeHost, inspect, warmPoolSize: size } = options;
     this.#identity = nextIdentity(files, random);
     files.writeNode(this.#identity);
     const common = options.children;
@@ -125,15 +126,16 @@ export class Worker {
     this.#children = children;
     this.#adoption = new Adoption({ clock, log, files, children });
     this.#pool = new WarmPool({ clock, random, log, children, size, nodeHost, inspect });
-    this.#proxy = new ProxyKeeper({
-      ...{ clock, random, log, children, http },
+    const { node } = this.#identity;
+    const zone = options.labels["zone"] ?? "";
+    this.#proxies = new ProxyKeeper({
+      ...{ clock, random, log, children, options: { ...options.proxies, place: { node, zone } } },
       onChange: () => this.#controller.reportChanged(),
       onReady: (address) => listener.onProxyReady(address),
       onFailed: (reason) => listener.onProxyFailed(reason),
     });
-    const { node } = this.#identity;
     this.#replicas = new ReplicaKeeper({
-      ...{ clock, random, log, metrics, children, bundles, node, secret },
+      ...{ clock, random, log, metrics, children, bundles, node, zone, secret },
       pool: this.#pool,
       listener: this.#replicasListener(),
     });
@@ -148,7 +150,7 @@ export class Worker {
   }
 
   /**
-   * Starts the proxy and blanks, or finds those of the worker before this one, and goes on with the last assignment.
+   * Starts proxies and blanks, or finds those of the worker before this one, and goes on with the last assignment.
    * Resolves when it is known what runs, but for processes that do not answer; only then may it be connected. Call once.
    */
   async start(): Promise<void> {
@@ -158,11 +160,11 @@ export class Worker {
     if (assignment !== undefined) this.#replicas.follow(assignment.replicas);
     const adopted = this.#adoption.start();
     for (const child of this.#children.all()) {
-      if (child.role === "proxy") this.#proxy.adopt(child);
+      if (child.role === "proxy") this.#proxies.adopt(child);
       else if (child.run.assigned === undefined) this.#pool.adopt(child);
       else this.#replicas.adopt(child, child.run.assigned);
     }
-    this.#proxy.start();
+    this.#proxies.start();
     this.#pool.fill();
     this.#schedule();
     await adopted;
@@ -180,14 +182,14 @@ export class Worker {
     this.#controller.start(transport);
   }
 
-  /** Stops in order: the proxy first, so that what is ongoing in it finds its replicas; then they, each in its time. */
+  /** Stops in order: the proxies first, so that what is ongoing in them finds its replicas; then they, each in its time. */
   async drain(): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;
     const { log, files } = this.#deps;
     log.info({ children: this.#children.all().length }, "draining");
     this.#pool.close();
-    await this.#proxy.drain(this.#replicas.longestDrainMs || DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS);
+    await this.#proxies.drain(this.#replicas.longestDrainMs || DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS);
     await this.#replicas.drain();
     if (this.#children.all().length > 0) await new Promise<void>((resolve) => (this.#onAllGone = resolve));
     this.close();
@@ -225,7 +227,7 @@ export class Worker {
         this.#adoption.heard(child);
         return;
       case "proxy":
-        this.#proxy.reported(child, message.address, message.reason);
+        this.#proxies.reported(child, message.address, message.reason);
         this.#adoption.heard(child);
         return;
       case "tableApplied":
@@ -248,7 +250,7 @@ export class Worker {
   #gone(child: Child, exit: ProcessExit): void {
     this.#table.remove(child);
     this.#nodeMetrics.gone(child);
-    if (!this.#proxy.gone(child, exit) && !this.#replicas.gone(child, exit)) this.#pool.gone(child);
+    if (!this.#proxies.gone(child, exit) && !this.#replicas.gone(child, exit)) this.#pool.gone(child);
     this.#adoption.heard(child);
     const live = this.#children.all();
     this.#deps.logs.prune(new Set(live.map(({ id }) => id)));
@@ -331,7 +333,7 @@ export class Worker {
   }
 
   #report(): NodeReport {
-    const { address, reason } = this.#proxy;
+    const { address, reason } = this.#proxies;
     // Until it is known which routers there are, none can be said to use anything.
     const applied: TableVersion = this.#isSettled ? this.#table.appliedByAll() : { epoch: 0, version: 0 };
     const httpUrl = address === undefined ? "" : toUrl(address, this.#deps.options.nodeHost);

@@ -72,7 +72,10 @@ async function findController(
 ): Promise<AdminClient> {
   const { env, print } = context;
   const client = new AdminClient(adminUrl(flags), readToken(flags.tokenFile));
-  if (flags.address !== undefined || (await client.answers())) return client;
+  if (flags.address !== undefined || (await client.answers())) {
+    await warnOfIgnored(context, flags, client);
+    return client;
+  }
   if (flags.plan === true) {
     const next = "without --plan, deploy starts a cluster on this machine";
     throw new CliError(
@@ -104,6 +107,34 @@ async function findController(
   if (head === undefined) return client;
   print.note(`the local head runs as process ${String(head.pid)}; \`thornback shutdown\` ends it`);
   return new AdminClient(head.admin ?? client.address, readToken(flags.tokenFile));
+}
+
+/** Flags that only a cluster that deploy starts itself would obey. */
+const START_FLAGS = {
+  "--http-port": "httpPort",
+  "--http-host": "httpHost",
+  "--grpc-port": "grpcPort",
+  "--grpc-host": "grpcHost",
+  "--proxies": "proxies",
+  "--http-front": "httpFront",
+  "--trusted-proxies": "trustedProxies",
+  "--resources": "resources",
+  "--labels": "labels",
+} as const satisfies Readonly<Record<string, keyof ClusterFlags>>;
+
+/** Says which flags have no effect, because a cluster that runs keeps what it was started with. */
+async function warnOfIgnored({ print }: CommandContext, flags: DeployFlags, client: AdminClient): Promise<void> {
+  // A port 0 asks for none in particular, so the one that there is will do.
+  const isAsked = (value: string | undefined): boolean => value !== undefined && value !== "0";
+  const given = Object.entries(START_FLAGS).filter(([, name]) => isAsked(flags[name]));
+  if (given.length === 0) return;
+  const { nodes } = await client.status();
+  const hasPort = nodes.some(({ httpUrl }) => httpUrl !== "" && new URL(httpUrl).port === flags.httpPort);
+  const ignored = given.map(([flag]) => flag).filter((flag) => flag !== "--http-port" || !hasPort);
+  if (ignored.length === 0) return;
+  const names = ignored.join(", ");
+  const verb = ignored.length === 1 ? "is" : "are";
+  print.warn(`${names} ${verb} ignored: the cluster at ${client.address} keeps what it was started with`);
 }
 
 async function answersInTime({ clock, print }: CommandContext, client: AdminClient): Promise<boolean> {

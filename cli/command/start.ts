@@ -91,6 +91,9 @@ export function clusterArguments(flags: ClusterFlags): readonly string[] {
     ["--resources", flags.resources],
     ["--labels", flags.labels],
     ["--token-file", flags.tokenFile],
+    ["--proxies", flags.proxies],
+    ["--http-front", flags.httpFront],
+    ["--trusted-proxies", flags.trustedProxies],
     ["--log-level", flags.logLevel],
     ["--join", flags.join],
   ];

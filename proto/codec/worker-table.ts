@@ -2,6 +2,7 @@ import { InvalidRequestError } from "../../core/error.ts";
 import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "../../core/ids.ts";
 import type { IngressKind, RoutingPolicy } from "../../core/spec.ts";
 import type { DeploymentEntry, TableEntry, TableUpdate } from "../../core/table.ts";
+import { accessFromWire, accessToWire } from "./access.ts";
 import type * as wire from "./worker-wire.ts";
 import { addressFromWire } from "./worker-replica.ts";
 
@@ -36,8 +37,8 @@ export function tableUpdateFromWire(message: wire.TableUpdateOut): TableUpdate {
 function entryToWire(entry: TableEntry): wire.TableEntryIn {
   switch (entry.kind) {
     case "route": {
-      const { kind: _, ...route } = entry;
-      return { route };
+      const { kind: _, access, cors, ...route } = entry;
+      return { route: { ...route, ...accessToWire({ access, cors }) } };
     }
     case "deployment": {
       const { kind: _, ...deployment } = entry;
@@ -61,6 +62,7 @@ function entryFromWire(message: wire.TableEntryOut): TableEntry[] {
         ingress: ingress as DeploymentId,
         ingressKind: ingressKind as IngressKind,
         openapi,
+        ...accessFromWire(message.route),
       },
     ];
   }
@@ -77,7 +79,7 @@ function entryFromWire(message: wire.TableEntryOut): TableEntry[] {
     ];
   }
   if (message.replica) {
-    const { id, deployment, version, node, address, callSecret, maxOngoingRequests } = message.replica;
+    const { id, deployment, version, node, zone, weight, address, callSecret, maxOngoingRequests } = message.replica;
     const where = addressFromWire(address);
     if (where === undefined)
       throw new InvalidRequestError(`table entry of replica ${id} has no address; update the controller`);
@@ -88,6 +90,8 @@ function entryFromWire(message: wire.TableEntryOut): TableEntry[] {
         deployment: deployment as DeploymentId,
         version: version as Version,
         node: node as NodeId,
+        zone,
+        weight: weight > 0 ? weight : 1,
         address: where,
         callSecret,
         maxOngoingRequests,

@@ -1,9 +1,12 @@
+import type { RouteEntry, RouteEntry__Output } from "../gen/thornback/v1/RouteEntry.ts";
+
 /** The generated message types under short names: `…In` is what may be sent, `…Out` what arrives. */
 export type { Address as AddressIn, Address__Output as AddressOut } from "../gen/thornback/v1/Address.ts";
 export type {
   AssignedReplica as AssignedReplicaIn,
   AssignedReplica__Output as AssignedReplicaOut,
 } from "../gen/thornback/v1/AssignedReplica.ts";
+export type { Cors as CorsIn, Cors__Output as CorsOut } from "../gen/thornback/v1/Cors.ts";
 export type {
   ControllerMessage as ControllerMessageIn,
   ControllerMessage__Output as ControllerMessageOut,
@@ -33,3 +36,8 @@ export type {
   WorkerMessage as WorkerMessageIn,
   WorkerMessage__Output as WorkerMessageOut,
 } from "../gen/thornback/v1/WorkerMessage.ts";
+
+/** The part of a route that says who may ask. */
+export type RouteAccessIn = Pick<RouteEntry, "accessKeys" | "cors">;
+/** As {@link RouteAccessIn}, as it arrives. */
+export type RouteAccessOut = Pick<RouteEntry__Output, "accessKeys" | "cors">;

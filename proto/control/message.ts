@@ -1,9 +1,10 @@
 import type { ReplicaLaunch } from "../../core/assignment.ts";
 import type { Sample } from "../../core/metric.ts";
 import type { Address } from "../../core/network.ts";
+import type { HttpFrontKind } from "../../core/process-config.ts";
 import type { ReplicaState } from "../../core/replica-state.ts";
 import type { DeploymentOptionsSpec } from "../../core/spec.ts";
-import type { TableUpdate } from "../../core/table.ts";
+import type { Place, TableUpdate } from "../../core/table.ts";
 
 /**
  * What a worker and its children (replicas, blank replicas, proxies) say to each other over the worker's control
@@ -29,8 +30,23 @@ export type RunFile = {
   readonly logLevel: string;
   /** Where it listens for requests: a replica on a free port of this host, a proxy on exactly this address. */
   readonly listen: Address;
+  /** Undefined for replicas and blanks. */
+  readonly proxy: ProxySettings | undefined;
   /** What the replica was assigned, so that a restarted worker knows what runs in it; undefined for blanks and proxies. */
   readonly assigned: ReplicaOrder | undefined;
+};
+
+/** What a proxy is to be, beside where it listens. */
+export type ProxySettings = {
+  readonly front: HttpFrontKind;
+  /** None of the cluster ever listened there: a port in use is a mistake, told at once. Later ones wait until it is free. */
+  readonly isFirst: boolean;
+  /** Of the node, all at one address: the kernel spreads connections over them, and limits of the node are divided. */
+  readonly proxyCount: number;
+  /** Whose `x-forwarded-…` headers are believed. */
+  readonly trustedProxies: readonly string[];
+  /** Where it runs, so that near replicas are preferred; files of an earlier release do not say. */
+  readonly place?: Place | undefined;
 };
 
 /** Makes a blank a replica. */
@@ -38,6 +54,8 @@ export type ReplicaOrder = {
   readonly replicaId: string;
   readonly version: string;
   readonly node: string;
+  /** The node's label `zone`; files of an earlier release do not say. */
+  readonly zone?: string | undefined;
   readonly callSecret: string;
   /** Folder the bundle was unpacked to. */
   readonly bundleDir: string;

@@ -1,6 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
+import type { AccessKey as _thornback_v1_AccessKey, AccessKey__Output as _thornback_v1_AccessKey__Output } from './thornback/v1/AccessKey.ts';
 import type { Address as _thornback_v1_Address, Address__Output as _thornback_v1_Address__Output } from './thornback/v1/Address.ts';
 import type { AssignedReplica as _thornback_v1_AssignedReplica, AssignedReplica__Output as _thornback_v1_AssignedReplica__Output } from './thornback/v1/AssignedReplica.ts';
 import type { Assignment as _thornback_v1_Assignment, Assignment__Output as _thornback_v1_Assignment__Output } from './thornback/v1/Assignment.ts';
@@ -11,6 +12,7 @@ import type { CollectMetrics as _thornback_v1_CollectMetrics, CollectMetrics__Ou
 import type { Collected as _thornback_v1_Collected, Collected__Output as _thornback_v1_Collected__Output } from './thornback/v1/Collected.ts';
 import type { ControlClient as _thornback_v1_ControlClient, ControlDefinition as _thornback_v1_ControlDefinition } from './thornback/v1/Control.ts';
 import type { ControllerMessage as _thornback_v1_ControllerMessage, ControllerMessage__Output as _thornback_v1_ControllerMessage__Output } from './thornback/v1/ControllerMessage.ts';
+import type { Cors as _thornback_v1_Cors, Cors__Output as _thornback_v1_Cors__Output } from './thornback/v1/Cors.ts';
 import type { DeploymentEntry as _thornback_v1_DeploymentEntry, DeploymentEntry__Output as _thornback_v1_DeploymentEntry__Output } from './thornback/v1/DeploymentEntry.ts';
 import type { NativePackage as _thornback_v1_NativePackage, NativePackage__Output as _thornback_v1_NativePackage__Output } from './thornback/v1/NativePackage.ts';
 import type { NodeRegistration as _thornback_v1_NodeRegistration, NodeRegistration__Output as _thornback_v1_NodeRegistration__Output } from './thornback/v1/NodeRegistration.ts';
@@ -36,6 +38,7 @@ type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> 
 export interface ProtoGrpcType {
   thornback: {
     v1: {
+      AccessKey: MessageTypeDefinition<_thornback_v1_AccessKey, _thornback_v1_AccessKey__Output>
       Address: MessageTypeDefinition<_thornback_v1_Address, _thornback_v1_Address__Output>
       AssignedReplica: MessageTypeDefinition<_thornback_v1_AssignedReplica, _thornback_v1_AssignedReplica__Output>
       Assignment: MessageTypeDefinition<_thornback_v1_Assignment, _thornback_v1_Assignment__Output>
@@ -46,6 +49,7 @@ export interface ProtoGrpcType {
       Collected: MessageTypeDefinition<_thornback_v1_Collected, _thornback_v1_Collected__Output>
       Control: SubtypeConstructor<typeof grpc.Client, _thornback_v1_ControlClient> & { service: _thornback_v1_ControlDefinition }
       ControllerMessage: MessageTypeDefinition<_thornback_v1_ControllerMessage, _thornback_v1_ControllerMessage__Output>
+      Cors: MessageTypeDefinition<_thornback_v1_Cors, _thornback_v1_Cors__Output>
       DeploymentEntry: MessageTypeDefinition<_thornback_v1_DeploymentEntry, _thornback_v1_DeploymentEntry__Output>
       NativePackage: MessageTypeDefinition<_thornback_v1_NativePackage, _thornback_v1_NativePackage__Output>
       NodeRegistration: MessageTypeDefinition<_thornback_v1_NodeRegistration, _thornback_v1_NodeRegistration__Output>

@@ -6,9 +6,11 @@ import type { ReplicaId } from "../../core/ids.ts";
 import type { Address } from "../../core/network.ts";
 import { systemRandom } from "../../core/random.ts";
 import type { DeploymentEntry, RouteEntry, TableEntry } from "../../core/table.ts";
+import { gatherBody } from "../../proto/body.ts";
 import type { Answer, RequestHandler } from "../../proto/exchange.ts";
 import { tcpNetwork } from "../../proto/tcp-network.ts";
 import type { HttpFront } from "../../proxy/http-front.ts";
+import { createLlhttpFront } from "../../proxy/llhttp-front.ts";
 import { createNodeFront } from "../../proxy/node-front.ts";
 import { Proxy } from "../../proxy/proxy.ts";
 import { Routers } from "../../routing/routers.ts";
@@ -40,7 +42,8 @@ export async function proxyBed(
     readonly routes?: readonly Partial<RouteEntry>[];
     readonly deployment?: Partial<DeploymentEntry>;
     readonly hasTable?: boolean;
-    readonly mostHeldBytes?: number;
+    /** `node` unless it is said. */
+    readonly front?: "node" | "llhttp";
   } = {},
 ): Promise<ProxyBed> {
   const log = new RecordingLog();
@@ -55,8 +58,8 @@ export async function proxyBed(
   });
   const routers = new Routers(seams, "proxy");
   const proxy = new Proxy({ ...seams, routers, nodeMetrics: () => Promise.resolve("metrics\n") });
-  const front = createNodeFront(proxy, log, more.mostHeldBytes);
-  const address = await front.listen({ host: "127.0.0.1", port: 0 });
+  const front = more.front === "llhttp" ? createLlhttpFront(proxy, log) : createNodeFront(proxy, log);
+  const address = await front.listen({ address: { host: "127.0.0.1", port: 0 }, isShared: false });
   if (more.hasTable !== false) {
     const routes = (more.routes ?? [{ prefix: "/" }]).map((route) => routeEntry(route.prefix ?? "/", route));
     const replica = replicaEntry("r1", { address: server.address, maxOngoingRequests: 64 });
@@ -86,6 +89,7 @@ export async function proxyBed(
     },
     async close() {
       for (const socket of sockets) socket.destroy();
+      proxy.close();
       front.close();
       routers.close();
       await server.close();
@@ -94,9 +98,11 @@ export async function proxyBed(
 }
 
 /** A handler that answers at once with what it got. */
-export const echo: HandleRequest = (head, body): Promise<Answer> => {
+export const echo: HandleRequest = async (head, body): Promise<Answer> => {
   if (head.kind !== "http") throw new Error("only HTTP");
   const { method, path, prefix, headers, requestId, timeoutMs, traceparent } = head;
-  const text = JSON.stringify({ method, path, prefix, headers, requestId, timeoutMs, traceparent, bytes: body.length });
-  return Promise.resolve({ status: 200, headers: ["content-type", "application/json"], body: [Buffer.from(text)] });
+  let bytes = 0;
+  for (const part of await gatherBody(body, Number.MAX_SAFE_INTEGER)) bytes += part.byteLength;
+  const text = JSON.stringify({ method, path, prefix, headers, requestId, timeoutMs, traceparent, bytes });
+  return { status: 200, headers: ["content-type", "application/json"], body: [Buffer.from(text)] };
 };

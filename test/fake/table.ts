@@ -34,6 +34,8 @@ export function replicaEntry(id: string, more: Partial<ReplicaEntry> = {}): Extr
     deployment: DEPLOYMENT,
     version: "v1" as Version,
     node: "n1" as NodeId,
+    zone: "",
+    weight: 1,
     address: { host: "127.0.0.1", port: 1 },
     callSecret: "secret",
     maxOngoingRequests: 2,

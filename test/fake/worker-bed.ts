@@ -12,6 +12,15 @@ import { ManualClock } from "./manual-clock.ts";
 import { MemoryNodeFiles } from "./memory-node-files.ts";
 import { RecordingLog } from "./recording-log.ts";
 
+/** A node's usual proxy. */
+export const ONE_PROXY: WorkerOptions["proxies"] = {
+  http: { host: "127.0.0.1", port: 8_000 },
+  hasListened: false,
+  proxyCount: 1,
+  httpFront: "node",
+  trustedProxies: [],
+};
+
 /** One node with everything around its worker in memory. */
 export class WorkerBed {
   readonly clock = new ManualClock();
@@ -113,7 +122,7 @@ export class WorkerBed {
       options: {
         children: { controlSocket: "control.sock", lifelineSocket: "", dataDir: "data", logLevel: "info" },
         nodeHost: "127.0.0.1",
-        http: { host: "127.0.0.1", port: 8_000 },
+        proxies: ONE_PROXY,
         labels: {},
         warmPoolSize: 1,
         inspect: undefined,

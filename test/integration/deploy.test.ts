@@ -52,6 +52,15 @@ test("an identical deploy says so and keeps every process", async () => {
   assert.deepEqual(await replicaPids(cluster.admin ?? ""), pids);
 });
 
+test("flags that only the start of a cluster could obey are said to be ignored", async () => {
+  const deploy = ["deploy", "greeter/app.ts", "--route-prefix", "/greeter"];
+  const { code, err } = await cluster.serve([...deploy, "--http-port", "1", "--proxies", "2"]);
+  assert.equal(code, 0, err);
+  assert.match(err, /--http-port, --proxies are ignored: the cluster at http:\/\/\S+ keeps what it was started with/);
+  const { port } = new URL(cluster.http);
+  assert.doesNotMatch((await cluster.serve([...deploy, "--http-port", port])).err, /ignored/);
+});
+
 test("a plan says what would change and changes nothing", async () => {
   const pids = await replicaPids(cluster.admin ?? "");
   cluster.project.write("greeter/app.ts", appText("good day"));

@@ -62,6 +62,7 @@ function startProxy(folder: string, more: Partial<RunFile> = {}): Started {
     dataDir: folder,
     logLevel: "info",
     listen: LOOPBACK,
+    proxy: undefined,
     assigned: undefined,
     ...more,
   };

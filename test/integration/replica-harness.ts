@@ -27,6 +27,7 @@ import type {
   ReplicaProcessReport,
   RunFile,
 } from "../../proto/control/message.ts";
+import { gatherBody } from "../../proto/body.ts";
 import { decodeValue, encodeValue } from "../../proto/codec/value.ts";
 import { tcpNetwork } from "../../proto/tcp-network.ts";
 import { Routers } from "../../routing/routers.ts";
@@ -81,6 +82,7 @@ export class ReplicaHarness {
       dataDir: this.dataDir,
       logLevel: "info",
       listen: { host: "127.0.0.1", port: 0 },
+      proxy: undefined,
       assigned: undefined,
     };
     const file = join(this.dataDir, "run/blank-1.json");
@@ -152,14 +154,15 @@ export class ReplicaHarness {
     const headers = ["host", "example.com", "content-type", "application/json"];
     const full = { kind: "http", method: "POST", path: "/", prefix: "/", headers, ...COMMON, ...head } as const;
     const { answer } = await this.#send(full, [bytes], head.timeoutMs ?? 5_000);
-    return { status: answer.status, text: Buffer.concat(answer.body).toString(), headers: answer.headers };
+    const text = Buffer.concat(await gatherBody(answer.body, Number.POSITIVE_INFINITY)).toString();
+    return { status: answer.status, text, headers: answer.headers };
   }
 
   /** Calls a method as a handle would. */
   async call(method: string, ...args: unknown[]): Promise<unknown> {
     const head = { kind: "call", method, key: "", modelId: "", priority: 0, ...COMMON } as const;
     const { answer } = await this.#send(head, encodeValue(args), 5_000);
-    return decodeValue(Buffer.concat(answer.body));
+    return decodeValue(Buffer.concat(await gatherBody(answer.body, Number.POSITIVE_INFINITY)));
   }
 
   async #send(
@@ -171,7 +174,8 @@ export class ReplicaHarness {
     this.#routers ??= this.#connect(address ?? { host: "", port: 0 }, maxOngoingRequests);
     const deadlineAt = systemClock.now() + timeoutMs;
     const cancellation = new Cancellation();
-    return this.#routers.send(DEPLOYMENT, { head, body: [...body], deadlineAt, isIdempotent: false, cancellation });
+    const plain = { isIdempotent: false, priority: 0, key: "", cancellation };
+    return this.#routers.send(DEPLOYMENT, { head, body: [...body], deadlineAt, ...plain });
   }
 
   #connect(address: { host: string; port: number }, maxOngoingRequests: number): Routers {
@@ -186,7 +190,8 @@ export class ReplicaHarness {
       },
       "proxy",
     );
-    const [id, version, node] = ["app-Main-abc" as ReplicaId, "000000000000" as Version, "node-1" as NodeId];
+    const [id, version] = ["app-Main-abc" as ReplicaId, "000000000000" as Version];
+    const where = { node: "node-1" as NodeId, zone: "", weight: 1, address };
     routers.apply({
       epoch: 1,
       version: 1,
@@ -204,7 +209,7 @@ export class ReplicaHarness {
           idempotent: false,
           routing: "leastOngoing",
         },
-        { kind: "replica", id, deployment: DEPLOYMENT, version, node, address, callSecret: "call", maxOngoingRequests },
+        { kind: "replica", id, deployment: DEPLOYMENT, version, ...where, callSecret: "call", maxOngoingRequests },
       ],
       removals: [],
     });

@@ -160,10 +160,8 @@ function table(): TableEntry[] {
   ];
   if (replica?.state !== "ready" || replica.address === undefined) return entries;
   const { id, deployment, version, address, callSecret, maxOngoingRequests } = replica;
-  return [
-    ...entries,
-    { kind: "replica", id, deployment, version, node: "n" as NodeId, address, callSecret, maxOngoingRequests },
-  ];
+  const where = { node: "n" as NodeId, zone: "", weight: 1, address };
+  return [...entries, { kind: "replica", id, deployment, version, ...where, callSecret, maxOngoingRequests }];
 }
 
 function startWorker(): ChildProcess {
@@ -174,6 +172,10 @@ function startWorker(): ChildProcess {
     token: undefined,
     nodeHost: "127.0.0.1",
     http: { host: "127.0.0.1", port: 0 },
+    hasListened: false,
+    proxyCount: 1,
+    httpFront: "node",
+    trustedProxies: [],
     resources: { cpus: 2, memoryBytes: undefined, gpus: 0, custom: {} },
     labels: {},
     logLevel: "info",

@@ -14,6 +14,7 @@ type Config = {
   readonly admin?: Address;
   readonly grpc?: Address;
   readonly http?: Address;
+  readonly hasListened?: boolean;
 };
 
 const config = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Config;
@@ -25,7 +26,7 @@ function tell(story: object): void {
   appendFileSync(path.join(config.dataDir, `${role}.story`), `${JSON.stringify({ pid: process.pid, ...story })}\n`);
 }
 
-tell({ event: "started", admin: config.admin, http: config.http });
+tell({ event: "started", admin: config.admin, http: config.http, hasListened: config.hasListened });
 if (behaviour === "exit") process.exit(3);
 
 const socket = connect(config.lifelineSocket);

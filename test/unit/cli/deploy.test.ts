@@ -186,6 +186,7 @@ test("changes are told by kind, and none at all as unchanged", () => {
   assert.equal(describeChanges(none), "unchanged");
   assert.equal(describeChanges({ ...none, changed: ["B"], removed: ["C"] }), "B replaced; C removed; A unchanged");
   assert.equal(describeChanges({ ...none, routePrefix: "/b" }), "A unchanged; now under /b");
+  assert.equal(describeChanges({ ...none, hasOtherAccess: true }), "A unchanged; other keys, limits or CORS");
   assert.match(describeChanges({ ...none, hasOtherSecrets: true }), /new secrets for replicas that start from now on/);
 });
 

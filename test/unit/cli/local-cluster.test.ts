@@ -61,6 +61,8 @@ type Story = {
   readonly event: string;
   readonly pid: number;
   readonly admin?: { port: number };
+  readonly http?: { port: number };
+  readonly hasListened?: boolean;
   readonly message?: unknown;
 };
 
@@ -118,6 +120,17 @@ test("a killed controller comes back on the ports it had", async () => {
   assert.equal(first?.admin?.port, 0);
   assert.equal(second?.admin?.port, admin.port);
   assert.match(said.join("\n"), /the controller was killed by SIGKILL and is started again/);
+});
+
+test("a worker that is started again is told the port its proxies had, and that it was theirs", async () => {
+  const cluster = createCluster();
+  await cluster.start();
+  const { port } = await cluster.httpReady;
+  process.kill(pidOf("workerPid"), "SIGKILL");
+  while (story("worker").filter((one) => one.event === "started").length < 2) await nextTurn();
+  const [first, second] = story("worker").filter((one) => one.event === "started");
+  assert.deepEqual([first?.http?.port, first?.hasListened], [0, false]);
+  assert.deepEqual([second?.http?.port, second?.hasListened], [port, true]);
 });
 
 test("a process that cannot work ends the whole cluster with its reason, and a taken port with 69", async () => {

@@ -79,6 +79,19 @@ test("every problem is listed with its path", () => {
   }
 });
 
+test("keys and CORS are read with every default, and refused with their paths", () => {
+  const sha256 = "ab".repeat(32);
+  const [entry] = read(
+    `import: a.ts\naccess: { keys: [{ name: alice, sha256: '\${ALICE}' }] }\ncors: { origins: '*' }\n`,
+    {
+      ALICE: sha256,
+    },
+  );
+  assert.equal(entry?.access?.keys[0]?.sha256, sha256);
+  assert.equal(entry?.cors?.origins, "*");
+  assert.match(refusal("import: a.ts\naccess: { keys: [] }\n"), /access\.keys must hold at least one key/);
+});
+
 test("what is no YAML is refused with its line", () => {
   assert.match(refusal("import: [a.ts\nname: x\n"), /is not YAML: .*line \d+/s);
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { CliError, EXIT } from "../../../cli/exit-code.ts";
+import { DEFAULT_HTTP_FRONT, HTTP_FRONTS } from "../../../core/process-config.ts";
 import { adminUrl, clusterOptions, parseAssignments, parseLabels, parseResources } from "../../../cli/settings.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "thornback-settings-"));
@@ -110,4 +111,18 @@ test("the admin address is the default one, a local port, or a URL with or witho
   assert.equal(adminUrl({ address: "head.example:8265" }), "http://head.example:8265");
   assert.equal(adminUrl({ address: "https://head.example/" }), "https://head.example");
   assert.throws(() => adminUrl({ address: "ftp://x" }), exitCode(EXIT.usage, /--address/));
+});
+
+test("there is one proxy, as many as --proxies says, or an error", () => {
+  assert.equal(clusterOptions({}, {}).worker.proxyCount, 1);
+  assert.equal(clusterOptions({ proxies: "4" }, {}).worker.proxyCount, 4);
+  for (const proxies of ["0", "-1", "1.5", "65", "many", ""]) {
+    assert.throws(() => clusterOptions({ proxies }, {}), exitCode(EXIT.usage, /--proxies/));
+  }
+});
+
+test("a front is one of those there are", () => {
+  assert.equal(clusterOptions({}, {}).worker.httpFront, DEFAULT_HTTP_FRONT);
+  for (const httpFront of HTTP_FRONTS) assert.equal(clusterOptions({ httpFront }, {}).worker.httpFront, httpFront);
+  assert.throws(() => clusterOptions({ httpFront: "apache" }, {}), exitCode(EXIT.usage, /--http-front "apache"/));
 });

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InvalidRequestError } from "../../../core/error.ts";
-import { answerHeaders, readProxyHead, refusalOf, timeoutOf } from "../../../proxy/request-head.ts";
+import {
+  answerHeaders,
+  headerOf,
+  priorityOf,
+  readProxyHead,
+  refusalOf,
+  timeoutOf,
+} from "../../../proxy/request-head.ts";
 
 test("headers of this hop stay behind, also those that Connection names", () => {
   const { forwarded } = readProxyHead([
@@ -53,6 +60,43 @@ test("a client can tighten its deadline, not loosen it", () => {
   assert.equal(timeout("5000"), 1_000);
   assert.equal(timeoutOf(readProxyHead([]), 1_000), 1_000);
   for (const bad of ["0", "-1", "1.5", "1e3", "", "soon"]) assert.throws(() => timeout(bad), InvalidRequestError);
+});
+
+test("a client can say how urgent its request is, and which session it belongs to", () => {
+  const head = (...headers: string[]): ReturnType<typeof readProxyHead> => readProxyHead(headers);
+  for (const [text, priority] of [
+    ["10", 10],
+    ["-10", -10],
+    ["+3", 3],
+    ["0", 0],
+  ] as const) {
+    assert.equal(priorityOf(head("X-Thornback-Priority", text)), priority);
+  }
+  assert.equal(priorityOf(head()), 0);
+  for (const bad of ["11", "-11", "1.5", "", "high", "1e1"]) {
+    assert.throws(() => priorityOf(head("x-thornback-priority", bad)), InvalidRequestError, bad);
+  }
+  const { key, forwarded } = head("X-Session-Id", "s 1", "x-thornback-priority", "1");
+  assert.deepEqual([key, forwarded], ["s 1", ["x-session-id", "s 1"]]);
+});
+
+test("the handshake of a WebSocket stays at this hop, its subprotocol does not", () => {
+  const { forwarded } = readProxyHead([
+    "Sec-WebSocket-Key",
+    "a",
+    "Sec-WebSocket-Version",
+    "13",
+    "Sec-WebSocket-Extensions",
+    "permessage-deflate",
+    "Sec-WebSocket-Protocol",
+    "chat",
+  ]);
+  assert.deepEqual(forwarded, ["sec-websocket-protocol", "chat"]);
+});
+
+test("a header is found however its name is written", () => {
+  assert.equal(headerOf(["a", "1", "Content-Type", "x"], "content-type"), "x");
+  assert.equal(headerOf(["content-typo", "x"], "content-type"), undefined);
 });
 
 test("what is ambiguous is refused", () => {

@@ -10,6 +10,8 @@ export interface ReplicaEntry {
   'address'?: (_thornback_v1_Address | null);
   'callSecret'?: (string);
   'maxOngoingRequests'?: (number);
+  'zone'?: (string);
+  'weight'?: (number | string);
 }
 
 export interface ReplicaEntry__Output {
@@ -20,4 +22,6 @@ export interface ReplicaEntry__Output {
   'address': (_thornback_v1_Address__Output | null);
   'callSecret': (string);
   'maxOngoingRequests': (number);
+  'zone': (string);
+  'weight': (number);
 }

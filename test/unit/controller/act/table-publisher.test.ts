@@ -52,6 +52,20 @@ describe("the table publisher", () => {
     assert.deepEqual([...listed], ["b"]);
   });
 
+  it("says of each replica where it runs and what weight its node has, as the node's labels say", () => {
+    const placed = (labels: Record<string, string>): unknown[] => {
+      const table = publisher();
+      const updates = watch(table);
+      const nodes = [nodeRecord("n1", { labels })];
+      table.publish(clusterState({ applications: [application], nodes, replicas: [replicaRecord("a")] }));
+      const replica = updates[0]?.upserts.find((entry) => entry.kind === "replica");
+      return [replica?.node, replica?.zone, replica?.weight];
+    };
+    assert.deepEqual(placed({ zone: "eu-1", "thornback.weight": "2.5" }), ["n1", "eu-1", 2.5]);
+    assert.deepEqual(placed({ "thornback.weight": "much" }), ["n1", "", 1]);
+    assert.deepEqual(placed({ "thornback.weight": "-1" }), ["n1", "", 1]);
+  });
+
   it("publishes even an empty first table, so that a proxy knows it may answer 404", () => {
     const table = publisher();
     const updates = watch(table);

@@ -28,7 +28,7 @@ describe("a deploy", () => {
     const next = applicationSpec("app", { A: { version: "v2" }, B: { replicas: 3 }, C: {} });
     const { plan, record } = deploy(applicationRecord([spec], { stable: 1 }), { spec: next, secrets });
     const names = { changed: ["A"], reconfigured: ["B"], unchanged: [], added: ["C"], removed: [] };
-    assert.deepEqual(plan, { ...names, routePrefix: undefined, hasOtherSecrets: false });
+    assert.deepEqual(plan, { ...names, routePrefix: undefined, hasOtherSecrets: false, hasOtherAccess: false });
     assert.equal(record?.target, 2);
     assert.equal(record.stable, 1);
   });
@@ -38,6 +38,15 @@ describe("a deploy", () => {
     assert.deepEqual(plan.unchanged, ["A", "B"]);
     assert.equal(plan.hasOtherSecrets, true);
     assert.deepEqual(record?.releases[0]?.secrets, { KEY: "new" });
+  });
+
+  it("stores other keys, which are part of no version", () => {
+    const key = { name: "alice", sha256: "ab".repeat(32), requestsPerSecond: 0, burst: 1, maxOngoingRequests: 0 };
+    const closed = { ...spec, access: { keys: [key] } };
+    const { plan, record } = deploy(applicationRecord([spec], { stable: 1 }), { spec: closed, secrets });
+    assert.deepEqual(plan.unchanged, ["A", "B"]);
+    assert.equal(plan.hasOtherAccess, true);
+    assert.equal(record?.releases[0]?.spec.access?.keys[0]?.name, "alice");
   });
 
   it("tries again what was given up", () => {

@@ -121,6 +121,7 @@ describe("the admin API over HTTP", () => {
       added: ["D"],
       removed: [],
       hasOtherSecrets: false,
+      hasOtherAccess: false,
     });
     await until(on, has("running"));
     const { body } = await on.call("GET", "status");

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RouteEntry } from "../../../../core/table.ts";
 import { matchRoute, type RouteIndex } from "../../../../proxy/decide/match-route.ts";
 import { routeEntry } from "../../../fake/table.ts";
 
-function index(...prefixes: readonly string[]): RouteIndex {
+function index(...prefixes: readonly string[]): RouteIndex<RouteEntry> {
   const routes = new Map(prefixes.map((prefix) => [prefix, routeEntry(prefix)]));
   return { routes, mostPrefixSegments: Math.max(...prefixes.map((prefix) => prefix.split("/").length - 1)) };
 }
 
-function match(target: string, routes: RouteIndex): string {
+function match(target: string, routes: RouteIndex<RouteEntry>): string {
   const decision = matchRoute(target, routes);
   return decision.kind === "match" ? `${decision.route.prefix} ${decision.path}` : decision.reason;
 }
@@ -64,4 +65,24 @@ test("the root prefix takes whatever no other does, whole", () => {
   assert.equal(match("/ab/c?d", routes), "/ /ab/c?d");
   assert.equal(match("//x", routes), "/ //x");
   assert.equal(match("/", routes), "/ /");
+});
+
+test("a path that holds an encoding is matched as the plain one it stands for", () => {
+  const routes = index("/a", "/a/b", "/a/b/c/d", "/abc");
+  for (const plain of [
+    "/a",
+    "/a/",
+    "/a/b",
+    "/a/bc/d",
+    "/a/b/c/d",
+    "/a/b/c/d/",
+    "/a/b/c/de",
+    "/abc/a",
+    "/ab",
+    "/a/b?x",
+  ]) {
+    const decision = matchRoute(plain, routes);
+    const encoded = matchRoute(plain.replace("a", "%61"), routes);
+    assert.deepEqual(encoded, decision, plain);
+  }
 });

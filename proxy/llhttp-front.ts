@@ -1,0 +1,102 @@
+/**
+ * The HTTP front on llhttp, the parser of Node itself, as WebAssembly, and on plain sockets: most of what a request costs
+ * with node:http are its objects, and these are fewer.
+ *
+ * llhttp decides what is a request and where its head and its chunks end, strictly (`llhttp/parser.ts`, and `wasm.ts` where
+ * it comes from). All else is ours: limits and refusals, bodies of declared length (`inbound-body.ts`), the order of
+ * requests on a connection (`connection.ts`), answers (`answer.ts`, `streamed-answer.ts`), and patience: one sweep per
+ * front looks for connections that are too slow, there are no timers of requests.
+ */
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { MOST_CLIENT_CONNECTIONS } from "../core/limits.ts";
+import type { Logger } from "../core/log.ts";
+import type { Address } from "../core/network.ts";
+import {
+  DEFAULT_FRONT_LIMITS,
+  type ExchangeHandler,
+  type FrontLimits,
+  type HttpFront,
+  type ListenOptions,
+} from "./http-front.ts";
+import { Connection, type FrontParts } from "./llhttp/connection.ts";
+import { FlushQueue } from "./llhttp/flush-queue.ts";
+import { RequestParser } from "./llhttp/parser.ts";
+import { stopAccepting } from "./stop-accepting.ts";
+
+/** Connections that may wait to be accepted. */
+const BACKLOG = 1_024;
+
+/**
+ * Makes the front.
+ * @throws {Error} when the installed undici has another llhttp than this was written for.
+ */
+export function createLlhttpFront(
+  handler: ExchangeHandler,
+  log: Logger,
+  limits: FrontLimits = DEFAULT_FRONT_LIMITS,
+): HttpFront {
+  const connections = new Set<Connection>();
+  const front: FrontParts = {
+    handler,
+    log,
+    limits,
+    parser: new RequestParser(),
+    flushes: new FlushQueue(),
+    connections,
+    isDraining: false,
+    closesIdle: false,
+  };
+  // Half-open, so that a client that ends its request too early can be told.
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => void new Connection(socket, front));
+  server.maxConnections = MOST_CLIENT_CONNECTIONS;
+  let sweep: NodeJS.Timeout | undefined;
+  let idleTimer: NodeJS.Timeout | undefined;
+  const stopTimers = (): void => {
+    clearInterval(sweep);
+    clearTimeout(idleTimer);
+  };
+  server.on("listening", () => {
+    sweep = setInterval(() => checkAll(connections), limits.sweepMs).unref();
+  });
+  server.on("error", (err) => {
+    // Otherwise it could not listen, and who asked it to hears why.
+    if (server.listening) log.warn({ err }, "a connection could not be accepted");
+  });
+  server.on("close", stopTimers);
+  return {
+    listen: (options) => listen(server, options),
+    drain() {
+      front.isDraining = true;
+      idleTimer ??= setTimeout(() => {
+        front.closesIdle = true;
+        checkAll(connections);
+      }, limits.drainIdleMs);
+      return new Promise((resolve) => stopAccepting(server, () => resolve()));
+    },
+    close() {
+      server.close();
+      stopTimers();
+      for (const connection of connections) connection.close();
+    },
+  };
+}
+
+function checkAll(connections: ReadonlySet<Connection>): void {
+  const now = performance.now();
+  for (const connection of connections) connection.check(now);
+}
+
+function listen(server: Server, { address, isShared }: ListenOptions): Promise<Address> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error): void => {
+      server.off("listening", onListening);
+      reject(error);
+    };
+    const onListening = (): void => {
+      server.off("error", onError);
+      resolve({ host: address.host, port: (server.address() as AddressInfo).port });
+    };
+    server.once("error", onError).once("listening", onListening);
+    server.listen({ host: address.host, port: address.port, backlog: BACKLOG, reusePort: isShared });
+  });
+}
