@@ -1,6 +1,6 @@
 /**
  * All that CI runs, in its order: what is cheap and fails most comes first. Every step is a script of package.json, so a
- * step that failed can be run again alone. Prints each step's time, because the whole must stay under ten minutes.
+ * step that failed can be run again alone. Prints each step's time, because the whole must stay under twenty minutes.
  */
 import { spawnSync } from "node:child_process";
 import { root } from "./tree.ts";
@@ -16,7 +16,7 @@ const STEPS = [
   "test:examples",
   "test:package",
 ] as const;
-const MOST_MINUTES = 10;
+const MOST_MINUTES = 20;
 
 const times: { readonly step: string; readonly seconds: number }[] = [];
 for (const [index, step] of STEPS.entries()) {

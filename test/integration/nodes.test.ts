@@ -58,18 +58,24 @@ function countByNode(replicas: readonly ReplicaStatusView[]): number[] {
   return [...counts.values()].sort();
 }
 
-test("six replicas spread evenly over three nodes, and every proxy reaches all of them", async () => {
-  const { code, err } = await deploy("spread", "{ numReplicas: 6 }");
+test("six replicas spread evenly over three nodes; a proxy takes those of its node, and all of them when they are busy", async () => {
+  const { code, err } = await deploy("spread", "{ numReplicas: 6, maxOngoingRequests: 1 }");
   assert.equal(code, 0, err);
   const replicas = await replicasOf("spread");
   assert.deepEqual(countByNode(replicas), [2, 2, 2]);
   for (const { http } of [head, ...others]) {
     assert.ok(http);
     const answered = new Set<number>();
-    await eventually(async () => {
+    const ask = async (): Promise<void> => {
       const { status: code, body } = await post(`${http}/spread`, {});
       assert.equal(code, 200);
       answered.add((body as { pid: number }).pid);
+    };
+    for (let asked = 0; asked < 20; asked++) await ask();
+    const nodes = replicas.filter(({ pid }) => pid !== undefined && answered.has(pid)).map(({ nodeId }) => nodeId);
+    assert.equal(new Set(nodes).size, 1, "one request at a time stays on one node");
+    await eventually(async () => {
+      await Promise.all(Array.from({ length: 24 }, ask));
       return answered.size === 6 ? true : undefined;
     });
     assert.deepEqual([...answered].sort(), replicas.map(({ pid }) => pid).sort());
