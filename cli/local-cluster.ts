@@ -268,7 +268,9 @@ export class LocalCluster {
 function withPossibleProxies(options: LocalClusterOptions, say: (text: string) => void): LocalClusterOptions {
   const { worker } = options;
   if (worker.proxyCount === 1 || platformOf(process.platform).sharesPorts) return options;
-  say(`--proxies ${String(worker.proxyCount)}: processes cannot share a port on ${process.platform}; there is one proxy`);
+  say(
+    `--proxies ${String(worker.proxyCount)}: processes cannot share a port on ${process.platform}; there is one proxy`,
+  );
   return { ...options, worker: { ...worker, proxyCount: 1 } };
 }
 

@@ -117,7 +117,8 @@ class Cluster {
     this.#machines = [...nodes].map(
       ([name, resources], at) =>
         new SimMachine({
-          proxyCount: at === nodes.size - 1 ? 2 : 1,
+          // Where proxies may die, every other node has two.
+          proxyCount: options.hasFaults && at % 2 === 1 ? 2 : 1,
           ...{ world, control, name, links: this.#links },
           resources: options.doubles?.claimedResources?.(resources) ?? resources,
           program: (process, run, exit) => this.#program(process, run, exit),

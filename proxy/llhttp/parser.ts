@@ -58,6 +58,8 @@ const REFUSED = 24;
 const DIGIT_ZERO = 48;
 /** Makes a letter a small one. */
 const LOWER = 32;
+const TAB = 9;
+const CONNECTION_LENGTH = "connection".length;
 const LETTER_C = 99;
 const LETTER_E = 101;
 const LETTER_T = 116;
@@ -213,6 +215,10 @@ export class RequestParser {
       const nameEnd = spans[at + 1] ?? 0;
       const valueStart = spans[at + 2] ?? 0;
       let valueEnd = spans[at + 3] ?? 0;
+      // undici's llhttp does not see a token that a tab follows, where Node's own by now does.
+      if (nameEnd - nameStart === CONNECTION_LENGTH && hasTab(text, valueStart, valueEnd)) {
+        special.isClose ||= isClose(text.substring(nameStart, valueEnd));
+      }
       while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
       const name = text.substring(nameStart, nameEnd);
       const value = text.substring(valueStart, valueEnd);
@@ -226,7 +232,7 @@ export class RequestParser {
       url: text.substring(urlStart, urlEnd),
       headers,
       isHttp10: text.charCodeAt(urlEnd + 8) === DIGIT_ZERO,
-      isKeepAlive,
+      isKeepAlive: isKeepAlive && !special.isClose,
       upgrade: isUpgrade && !special.isFramed ? special.upgrade : undefined,
       expects: special.expects,
       bodyLength: special.isChunked ? undefined : special.length,
@@ -295,6 +301,7 @@ class SpecialHeaders {
   length = 0;
   isChunked = false;
   isAmbiguous = false;
+  isClose = false;
   expects: Head["expects"] = "nothing";
   upgrade: string | undefined;
   isFramed = false;
@@ -320,6 +327,15 @@ class SpecialHeaders {
         break;
     }
   }
+}
+
+function hasTab(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (text.charCodeAt(at) === TAB) return true;
+  return false;
+}
+
+function isClose(header: string): boolean {
+  return /^connection:(?:.*,)?[ \t]*close[ \t]*(?:,|$)/i.test(header);
 }
 
 /** By its length and first letter, because lower-casing every name of every request would be the dearest part of parsing. */

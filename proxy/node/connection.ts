@@ -6,6 +6,7 @@ import type { Logger } from "../../core/log.ts";
 import { rawErrorAnswer } from "../error-response.ts";
 import type { ExchangeHandler, FrontLimits } from "../http-front.ts";
 import type { ExchangeConnection, NodeExchange } from "./exchange.ts";
+import { ReaderWatch } from "./reader-watch.ts";
 import { NodeUpgrade, type UpgradeConnection } from "./upgrade.ts";
 
 /** Requests sent ahead of their answers before the connection is read no further. */
@@ -41,11 +42,12 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
   #isAdvancing = false;
   /** When a sweep first saw it linger: over the rest of an answered request, or until a refused client leaves. */
   #lingerAt: number | undefined;
-  #unsent: { readonly bytes: number; readonly queued: number; readonly at: number } | undefined;
+  readonly #reader: ReaderWatch;
 
   constructor(socket: Socket, front: NodeFrontState) {
     this.socket = socket;
     this.#front = front;
+    this.#reader = new ReaderWatch(socket);
     // Its close says all there is to know, and node:http listens no more once it has handed a socket over.
     socket.on("error", ignore);
     socket.on("close", () => this.#onClose());
@@ -160,7 +162,7 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
     if (this.#upgrade !== undefined) return;
     const current = this.#current;
     current?.checkPace(now);
-    if (this.#isStalled(now)) {
+    if (this.#reader.isStalled(now, this.limits.readerStallMs)) {
       this.socket.resetAndDestroy();
       return;
     }
@@ -220,22 +222,6 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
     if (current?.isEnded === true && current.isBodyOpen) return this.limits.requestReadTimeoutMs;
     // node:http closes what is idle when it drains, and does not call idle what never was in use.
     return this.#front.isDraining && this.socket.bytesRead === 0 ? this.limits.sweepMs : undefined;
-  }
-
-  /** Whether the client has read nothing for too long of what waits for it. */
-  #isStalled(now: number): boolean {
-    const { socket } = this;
-    if (socket.writableLength === 0) {
-      this.#unsent = undefined;
-      return false;
-    }
-    const bytes = socket.bytesWritten - socket.writableLength;
-    // Large writes complete as a whole; only the handle knows how far one is.
-    const queued = (socket as { readonly _handle?: { readonly writeQueueSize?: number } })._handle?.writeQueueSize ?? 0;
-    const before = this.#unsent;
-    if (before?.bytes === bytes && before.queued === queued) return now - before.at >= this.limits.readerStallMs;
-    this.#unsent = { bytes, queued, at: now };
-    return false;
   }
 
   #onClose(): void {

@@ -309,7 +309,7 @@ function requestStreamCases(bedOf: () => FrontBed): void {
     const before = bed.seen.length;
     client.write(`${GET}\r\n`);
     await Promise.any([client.until(/<>/), client.closed()]);
-    assert.equal(client.text.match(/^HTTP\/1.1 /gm)?.length, bed.seen.length - before + 1);
+    assert.equal(client.text.match(/HTTP\/1\.1 \d/g)?.length, bed.seen.length - before + 1);
     client.destroy();
   });
 }

@@ -74,6 +74,7 @@ export async function fuzzHttpFronts(
   const result = { sameCount: 0, stricterCount: 0, requestCount: 0, refusedCount: 0 };
   const disagreements: Disagreement[] = [];
   let next = 0;
+  let done = 0;
   const worker = async (): Promise<void> => {
     while (next < count && disagreements.length < MOST_DISAGREEMENTS) {
       const caseSeed = (Math.imul(seed, CASE_OF_SEED) + next++) >>> 0;
@@ -89,7 +90,7 @@ export async function fuzzHttpFronts(
       else disagreements.push({ seed: caseSeed, hex: Buffer.concat(bytes).toString("hex"), ...verdicts });
       result.requestCount += verdicts.llhttp.requests.length;
       if (verdicts.node.statusClasses.includes("4")) result.refusedCount++;
-      onProgress(next);
+      onProgress(++done);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
@@ -189,7 +190,7 @@ class JudgedFront implements ExchangeHandler {
     });
     if (!socket.closed) await new Promise((resolve) => socket.once("close", resolve));
     this.#requests.delete(localAddress);
-    const statusClasses = [...text.matchAll(/^HTTP\/1\.1 ([2-5])\d\d /gm)].map(([, status]) => status ?? "");
+    const statusClasses = [...text.matchAll(/HTTP\/1\.1 ([2-5])\d\d /g)].map(([, status]) => status ?? "");
     if (hasHung) statusClasses.push("hung");
     return { requests, statusClasses };
   }

@@ -66,7 +66,7 @@ export function httpFrontCases(name: string, makeFront: MakeFront): void {
         const [seen, outcomes] = [bed.seen.length, bed.refused.length + bed.handled.length];
         const answer = await bed.raw(bytes);
         assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
-        assert.equal(answer.match(/^HTTP\/1.1 /gm)?.length, 1, answer);
+        assert.equal(answer.match(/HTTP\/1\.1 \d/g)?.length, 1, answer);
         assert.match(answer, /content-type: application\/problem\+json/);
         assert.match(answer, /^connection: close\r$/im);
         assert.equal(bed.seen.length, seen, "it reached the handler");
@@ -187,10 +187,15 @@ function servesCases(bedOf: () => FrontBed): void {
 
   it("looks at nothing behind a request that was to be the last, or that was refused", async () => {
     const bed = bedOf();
-    for (const first of [`${GET}${CLOSE}\r\n`, "GET / HTTP/1.0\r\n\r\n", `${GET}Host: y\r\n\r\n`]) {
+    for (const first of [
+      `${GET}${CLOSE}\r\n`,
+      `${GET}Connection: x\t,\tclose\t\r\nX: y\r\n\r\n`,
+      "GET / HTTP/1.0\r\n\r\n",
+      `${GET}Host: y\r\n\r\n`,
+    ]) {
       const seen = bed.seen.length;
       const answer = await bed.raw(`${first}GET /behind HTTP/1.1\r\nHost: x\r\n\r\n\0\0`);
-      assert.equal(answer.match(/^HTTP\/1.1 /gm)?.length, 1, answer);
+      assert.equal(answer.match(/HTTP\/1\.1 \d/g)?.length, 1, answer);
       assert.ok(bed.seen.slice(seen).every(({ target }) => target === "/"));
     }
   });

@@ -181,9 +181,9 @@ async function echoed(url: string): Promise<string> {
   const socket = new WebSocket(url.replace("http:", "ws:"));
   try {
     return await new Promise((resolve, reject) => {
-      socket.onopen = () => socket.send("hello");
-      socket.onmessage = ({ data }) => resolve(String(data));
-      socket.onerror = () => reject(new Error("the WebSocket failed"));
+      socket.addEventListener("open", () => socket.send("hello"));
+      socket.addEventListener("message", ({ data }) => resolve(String(data)));
+      socket.addEventListener("error", () => reject(new Error("the WebSocket failed")));
     });
   } finally {
     socket.close();
@@ -191,7 +191,9 @@ async function echoed(url: string): Promise<string> {
 }
 
 for (const balancer of [NGINX, HAPROXY]) {
-  const skip = isInstalled(balancer) ? false : `${balancer.name} is not installed: apt-get install ${balancer.packageName}`;
+  const skip = isInstalled(balancer)
+    ? false
+    : `${balancer.name} is not installed: apt-get install ${balancer.packageName}`;
   describe(`${balancer.name} in front of two proxies`, { skip, timeout: 120_000 }, () => {
     let node: TestCluster;
     let front: Awaited<ReturnType<typeof startBalancer>>;
@@ -205,7 +207,9 @@ for (const balancer of [NGINX, HAPROXY]) {
     });
 
     test("says who asked, whatever the client wrote itself", async () => {
-      const answer = await fetch(front.url, { headers: { "x-forwarded-for": "6.6.6.6", "x-forwarded-proto": "gopher" } });
+      const answer = await fetch(front.url, {
+        headers: { "x-forwarded-for": "6.6.6.6", "x-forwarded-proto": "gopher" },
+      });
       const { headers } = (await answer.json()) as { headers: Record<string, string> };
       assert.equal(headers["x-forwarded-proto"], "http");
       assert.ok(!headers["x-forwarded-for"]?.includes("6.6.6.6"), headers["x-forwarded-for"]);

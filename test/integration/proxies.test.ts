@@ -43,15 +43,14 @@ function proxies({ dataDir }: TestCluster): readonly Kept[] {
   });
 }
 
-/** How many sockets listen on the port, from /proc/net/tcp. */
-function listenerCount(url: string): number {
-  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
-  const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
-  return lines.filter((line) => / [0-9A-F]{8}:(\w{4}) \S+ 0A /.exec(line)?.[1] === port).length;
-}
-
-function whenListening(one: TestCluster, count: number): Promise<true> {
-  return eventually(() => (listenerCount(one.http) === count ? true : undefined), 20_000);
+/** Both proxies say in their logs that they listen. */
+function whenBothListen(one: TestCluster): Promise<true> {
+  const hasSaidSo = ({ id }: Kept): boolean =>
+    readFileSync(path.join(one.dataDir, "logs", `${id}.log`), "utf8").includes("the proxy listens");
+  return eventually(() => {
+    const kept = proxies(one);
+    return kept.length === 2 && kept.every(hasSaidSo) ? true : undefined;
+  }, 20_000);
 }
 
 /** One request on a connection of its own, to its outcome: a status, or an error's code. */
@@ -72,7 +71,7 @@ function ask(url: string, target = "/"): Promise<{ readonly outcome: string; rea
 }
 
 test("the kernel spreads connections over both, and either one tells the metrics of the whole node", async () => {
-  await whenListening(cluster, 2);
+  await whenBothListen(cluster);
   const total = async (): Promise<number> => {
     const { body } = await ask(cluster.http, "/-/metrics");
     const line = /^thornback_http_requests_total\{[^}]*application="echo"[^}]*\} (\d+)$/m.exec(body);
@@ -84,7 +83,7 @@ test("the kernel spreads connections over both, and either one tells the metrics
 });
 
 test("killed proxies cost no refused connection, only what was open on them", { timeout: 120_000 }, async () => {
-  await whenListening(cluster, 2);
+  await whenBothListen(cluster);
   const outcomes = new Map<string, number>();
   let isOver = false;
   const load = Array.from({ length: 8 }, async () => {
@@ -98,7 +97,7 @@ test("killed proxies cost no refused connection, only what was open on them", { 
     assert.ok(victim);
     process.kill(victim.pid, "SIGKILL");
     await eventually(() => (proxies(cluster).some(({ pid }) => pid === victim.pid) ? undefined : true));
-    await whenListening(cluster, 2);
+    await whenBothListen(cluster);
   }
   isOver = true;
   await Promise.all(load);
