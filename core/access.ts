@@ -45,11 +45,11 @@ const DEFAULT_METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH
 const DEFAULT_EXPOSED_HEADERS: readonly string[] = ["x-request-id", "x-thornback-version", "retry-after"];
 
 /**
- * The keys of an application; undefined: none are asked for. An empty list is refused, because a mistake in making it
- * would open the application to everybody.
+ * The keys of an application; undefined: none are asked for. An empty list is refused, and so is null, as which YAML reads
+ * a field without a value: a mistake in making it would open the application to everybody.
  */
 export function readAccess(problems: ProblemList, path: string, value: unknown): AccessSpec | undefined {
-  if (value === undefined || value === null) return undefined;
+  if (value === undefined) return undefined;
   const given = problems.readRecord(path, value);
   if (isRecord(value)) problems.refuseUnknown(path, given, ["keys"]);
   const at = joinPath(path, "keys");

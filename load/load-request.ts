@@ -32,6 +32,8 @@ export type LoadTarget = {
 /** Bodies up to this are copied behind their head, so that a small request is one write. */
 const ONE_WRITE_BYTES = 16 * 1024;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** A head is sent a byte a character: one beyond latin-1 would lose half of itself, and what is left may end a line. */
+const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Reads a URL; undefined when it is none that a load can go to. */
 export function readTarget(text: string): LoadTarget | undefined {
@@ -58,7 +60,8 @@ export function encodeRequest(target: LoadTarget, request: LoadRequest): Encoded
   const names = new Set<string>();
   let head = `${method} ${path} HTTP/1.1\r\n`;
   for (const [name, value] of Object.entries(request.headers ?? {})) {
-    if (!TOKEN.test(name) || /[\r\n\0]/.test(value)) throw new TypeError(`"${name}" is no header that can be sent`);
+    if (!TOKEN.test(name) || FORBIDDEN_IN_VALUE.test(value))
+      throw new TypeError(`"${name}" is no header that can be sent`);
     names.add(name.toLowerCase());
     head += `${name}: ${value}\r\n`;
   }

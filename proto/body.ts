@@ -9,7 +9,7 @@
  *     open ── end() by the producer ──▶ ended ── all of it received and used up ──▶ settled
  *          ── fail() by the producer; also when ended: cancel() by the receiver, abort() by who stands between ──▶ settled
  */
-import { PayloadTooLargeError, type ServeError } from "../core/error.ts";
+import type { ServeError } from "../core/error.ts";
 import { invariant } from "../core/assert.ts";
 
 /**
@@ -156,30 +156,4 @@ export class BodyStream {
 /** Whether a body comes in pieces. */
 export function isStream(body: Body): body is BodyStream {
   return body instanceof BodyStream;
-}
-
-/**
- * All of a body. Rejects with the stream's error, or with PayloadTooLargeError as soon as it is longer than `mostBytes`.
- */
-export function gatherBody(body: Body, mostBytes: number): Promise<readonly Uint8Array[]> {
-  if (!isStream(body)) return Promise.resolve(body);
-  return new Promise((resolve, reject) => {
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    body.receive({
-      onData(part) {
-        bytes += part.byteLength;
-        if (bytes > mostBytes) {
-          const error = new PayloadTooLargeError(`a body has more than the ${mostBytes} bytes that are taken here`);
-          body.cancel(error);
-          reject(error);
-          return;
-        }
-        parts.push(part);
-        body.consumed(part.byteLength);
-      },
-      onEnd: () => resolve(parts),
-      onError: reject,
-    });
-  });
 }

@@ -69,7 +69,9 @@ export function checkSocketOrigin({ cors }: RouteEntry, headers: readonly string
   const { origins } = compile(cors);
   const origin = headerOf(headers, "origin");
   if (origins === "*" || origin === undefined || origins.has(origin)) return;
-  throw new PermissionDeniedError("pages of this origin may not open WebSockets here: add it to the application's cors");
+  throw new PermissionDeniedError(
+    "pages of this origin may not open WebSockets here: add it to the application's cors",
+  );
 }
 
 /** An answer's headers with those of {@link corsHeaders} in place of its own. */

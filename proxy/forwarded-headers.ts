@@ -38,6 +38,8 @@ export class ForwardedHeaders {
     const host = claimed.host === "" ? claimed.ownHost : claimed.host;
     if (host !== "") headers.push("x-forwarded-host", host);
     if (claimed.forwarded !== "") headers.push("forwarded", `${claimed.forwarded}, for=${quoted(peer)}`);
+    if (claimed.port !== "") headers.push("x-forwarded-port", claimed.port);
+    if (claimed.realAddress !== "") headers.push("x-real-ip", claimed.realAddress);
   }
 
   /** The addresses from the client to the peer. */
@@ -64,11 +66,19 @@ export class ForwardedHeaders {
 }
 
 /** What a request says of where it came from; empty: nothing. */
-type Claims = { chain: string; proto: string; host: string; forwarded: string; ownHost: string };
+type Claims = {
+  chain: string;
+  proto: string;
+  host: string;
+  port: string;
+  forwarded: string;
+  realAddress: string;
+  ownHost: string;
+};
 
 /** Takes them out, in place, but for `host`, which stays. Nothing is moved before the first that goes. */
 function takeClaims(headers: string[]): Claims {
-  const claims: Claims = { chain: "", proto: "", host: "", forwarded: "", ownHost: "" };
+  const claims: Claims = { chain: "", proto: "", host: "", port: "", forwarded: "", realAddress: "", ownHost: "" };
   let end = 0;
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] ?? "";
@@ -106,6 +116,13 @@ function isClaim(name: string, value: string, claims: Claims): boolean {
       return true;
     case "x-forwarded-host":
       claims.host = value;
+      return true;
+    case "x-forwarded-port":
+      claims.port = value;
+      return true;
+    // Not ours, but frameworks believe it as much as the others.
+    case "x-real-ip":
+      claims.realAddress = value;
       return true;
     default:
       return name === "x-thornback-key";

@@ -140,6 +140,7 @@ export class Proxy implements ExchangeHandler {
     let body: Body = EMPTY_BODY;
     let answered: Body = EMPTY_BODY;
     let admission: Admission | undefined;
+    const client = refusing(exchange);
     try {
       const head = readProxyHead(exchange.headers);
       requestId = this.#idOf(head);
@@ -161,11 +162,11 @@ export class Proxy implements ExchangeHandler {
         status = SWITCHING_PROTOCOLS;
       } else {
         socket.messages.end();
-        status = send(exchange, requestId, routedAnswer(routed, requestId, "GET"), NO_CORS);
+        status = send(client, requestId, routedAnswer(routed, requestId, "GET"), NO_CORS);
       }
     } catch (thrown) {
       drop(body, answered, thrown);
-      status = this.#fail(exchange, requestId, thrown, NO_CORS);
+      status = this.#fail(client, requestId, thrown, NO_CORS);
     } finally {
       admission?.releaseAfter(answered);
       if (status !== SWITCHING_PROTOCOLS) this.#count(series, status, answered, startedAt);
@@ -186,9 +187,9 @@ export class Proxy implements ExchangeHandler {
     return this.#table.find(target);
   }
 
-  #fail(exchange: HttpExchange | UpgradeExchange, requestId: string, thrown: unknown, cors: readonly string[]): number {
-    const error = ServeError.from(thrown);
-    if (ERROR_MAP[error.code].http === CLIENT_GONE_STATUS) return CLIENT_GONE_STATUS;
+  #fail(exchange: Answerable, requestId: string, thrown: unknown, cors: readonly string[]): number {
+    if (exchange.cancellation.reason !== undefined) return CLIENT_GONE_STATUS;
+    const error = withoutCancellation(ServeError.from(thrown));
     if (error.code === "internal") this.#deps.log.error({ requestId, err: thrown }, "a request failed unexpectedly");
     return send(exchange, requestId, errorAnswer(error, requestId), cors);
   }
@@ -240,18 +241,22 @@ function requestOf(exchange: HttpExchange | UpgradeExchange, found: FoundRoute, 
   };
 }
 
+/** Whoever waits for an answer. */
+type Answerable = Pick<HttpExchange, "answer" | "cancellation">;
+
 /** Sends an answer; gives the status that is counted. */
-function send(
-  exchange: HttpExchange | UpgradeExchange,
-  requestId: string,
-  answer: HttpAnswer,
-  cors: readonly string[],
-): number {
+function send(exchange: Answerable, requestId: string, answer: HttpAnswer, cors: readonly string[]): number {
   const { status, body, lastWords } = answer;
   const headers = [...withCors(answer.headers, cors), "x-request-id", requestId];
-  if ("answer" in exchange) exchange.answer({ status, headers, body, lastWords });
-  else exchange.refuse({ status, headers: [...headers, "sec-websocket-version", SOCKET_VERSION], body, lastWords });
+  exchange.answer({ status, headers, body, lastWords });
   return exchange.cancellation.reason === undefined ? status : CLIENT_GONE_STATUS;
+}
+
+/** A client that asked for a WebSocket: any answer but 101 is its last, and says which version is spoken. */
+function refusing(exchange: UpgradeExchange): Answerable {
+  const { cancellation } = exchange;
+  const version = ["sec-websocket-version", SOCKET_VERSION];
+  return { cancellation, answer: (answer) => exchange.refuse({ ...answer, headers: answer.headers.concat(version) }) };
 }
 
 /** Answers the proxy's own pages. */
@@ -279,6 +284,12 @@ function ownHeaders({ answer, version }: RoutedAnswer, isLengthKept: boolean): s
   const headers = answerHeaders(answer.headers, isLengthKept);
   headers.push("x-thornback-version", version);
   return headers;
+}
+
+/** A client that waits is told more than that a call inside the application was cancelled. */
+function withoutCancellation(error: ServeError): ServeError {
+  if (error.code !== "cancelled") return error;
+  return new HandlerError("the deployment gave the request up: a call that it made was cancelled", { cause: error });
 }
 
 /** Nobody will read what of a failed request is still under way. */

@@ -48,7 +48,7 @@ export class Candidate implements PickCandidate, ReplicaClientListener {
 
   /** Connected, heard of, and not left out. */
   get isReady(): boolean {
-    return this.standing.kind !== "out" && this.client.isReady && !this.client.isSilent;
+    return this.standing.kind !== "out" && this.client.isReady;
   }
 
   get isFree(): boolean {

@@ -51,6 +51,7 @@ export interface ReplicaLinkListener {
 
 const BOUNDS = { mostHeadBytes: MOST_FRAME_HEAD_BYTES, mostBodyBytes: MOST_FRAME_BODY_BYTES } as const;
 const LINK_ID_LENGTH = 16;
+const BULK_RETRY_MS = RECONNECT_BACKOFF.mostMs;
 
 /** The link to one replica; see the head of this file. */
 export class ReplicaLink {
@@ -219,17 +220,19 @@ class Attempt {
     const part = this.#parts.get(name);
     if (part === undefined) return;
     part.isWelcome = true;
-    part.timer.cancel();
+    part.timer?.cancel();
   }
 
   start(name: LinkPart): void {
     const { clock, network, defer, entry, linkId, onFrame } = this.#options;
-    const timer = clock.after(REPLICA_CONNECT_TIMEOUT_MS, () => this.drop("the replica did not answer the handshake"));
+    // Requests go by main while bulk is still being made, and a replica may be busy with them: bulk may take its time.
+    const onTimeout = (): void => this.drop("the replica did not answer the handshake");
+    const timer = name === "main" ? clock.after(REPLICA_CONNECT_TIMEOUT_MS, onTimeout) : undefined;
     const part: Part = { connection: undefined, isWelcome: false, timer };
     this.#parts.set(name, part);
     const listener: FrameListener = {
       onFrame: (frame) => onFrame(name, frame),
-      onClose: (reason) => this.drop(reason),
+      onClose: (reason) => this.#onPartGone(name, part, reason),
     };
     let connection: FrameConnection | undefined;
     network
@@ -249,19 +252,25 @@ class Attempt {
           const { id: replicaId, callSecret } = entry;
           connection.send(FRAME.HELLO, 0, helloToWire({ replicaId, callSecret, linkId, part: name }));
         },
-        (error: unknown) => this.drop(error instanceof Error ? error.message : String(error)),
+        (error: unknown) => this.#onPartGone(name, part, error instanceof Error ? error.message : String(error)),
       );
+  }
+
+  /** A bulk connection that was not yet in use is tried again; the loss of any other is the loss of the link. */
+  #onPartGone(name: LinkPart, part: Part, reason: string): void {
+    if (name === "main" || part.isWelcome) this.drop(reason);
+    else if (!this.#isGone) part.timer = this.#options.clock.after(BULK_RETRY_MS, () => this.start("bulk"));
   }
 
   drop(reason: string): void {
     if (this.#isGone) return;
     this.#isGone = true;
     for (const { connection, timer } of this.#parts.values()) {
-      timer.cancel();
+      timer?.cancel();
       connection?.close(reason);
     }
     this.#options.onGone(reason);
   }
 }
 
-type Part = { connection: FrameConnection | undefined; isWelcome: boolean; readonly timer: Timer };
+type Part = { connection: FrameConnection | undefined; isWelcome: boolean; timer: Timer | undefined };

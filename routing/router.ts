@@ -136,18 +136,19 @@ export class Router implements RoutedRequestOwner {
   onDeadline(routed: RoutedRequest): void {
     const { candidate, hasEnded } = routed;
     const error = deadlineError(this.#entry);
-    this.#abandon(routed);
     routed.reject(error);
-    if (candidate !== undefined && !hasEnded)
-      this.#pool.failed(candidate, error.code, this.#deps.clock.now() - routed.sentAt);
+    if (hasEnded) return;
+    this.#abandon(routed);
+    if (candidate !== undefined) this.#pool.failed(candidate, error.code, this.#deps.clock.now() - routed.sentAt);
   }
 
   onCancel(routed: RoutedRequest, reason: ServeError): void {
     const { candidate, hasEnded } = routed;
     this.#deadlines.remove(routed);
-    this.#abandon(routed);
     routed.reject(reason);
-    if (candidate !== undefined && !hasEnded) this.#pool.released(candidate);
+    if (hasEnded) return;
+    this.#abandon(routed);
+    if (candidate !== undefined) this.#pool.released(candidate);
   }
 
   #onSlots(freedCount: number): void {
@@ -233,7 +234,10 @@ export class Router implements RoutedRequestOwner {
     routed.reject(error);
   }
 
-  /** Takes it from wherever it is: out of the queue, or away from the replica that has it. */
+  /**
+   * Takes one that has been rejected from wherever it is: out of the queue, or away from the replica that has it. Not
+   * sooner: a body on its way there breaks off with it, and would end the request as if its client had gone.
+   */
   #abandon(routed: RoutedRequest): void {
     if (routed.place !== undefined && this.#queue.remove(routed.place)) this.#noteQueue(this.#deps.clock.now());
     routed.candidate?.client.cancel(routed.stream);

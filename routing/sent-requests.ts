@@ -85,7 +85,8 @@ export class SentRequests {
     const connection = this.#owner.connectionFor(bodyBytesOf(head, body));
     if (connection === undefined) throw new InternalError("there is no link to the replica");
     const id = this.#numbers.take();
-    if (id === undefined) throw new QueueFullError("a replica has as many requests as a link can carry: try again later");
+    if (id === undefined)
+      throw new QueueFullError("a replica has as many requests as a link can carry: try again later");
     if (!isStream(body)) {
       const frame = connection.send(FRAME.REQUEST, id, text, body);
       this.#sent.open(id, { stream, connection, frame, sender: undefined, reader: undefined });
@@ -149,9 +150,7 @@ export class SentRequests {
     try {
       head = answerHeadFromWire(frame.head);
     } catch (error) {
-      this.#over(frame.stream);
-      sent.stream?.onError(ServeError.from(error), true);
-      sent.sender?.stop(GIVEN_UP);
+      this.#owner.onBroken(ServeError.from(error).message);
       return;
     }
     const { status, headers } = head;
@@ -176,9 +175,12 @@ export class SentRequests {
   }
 
   #onData(sent: Sent, { stream, body, hasMore }: Frame): void {
-    if (!hasMore) this.#over(stream);
-    if (sent.reader?.onData(body, hasMore) === false) this.#owner.onBroken("the replica sent more than it may");
+    if (sent.reader?.onData(body, hasMore) === false) {
+      this.#owner.onBroken("the replica sent more than it may");
+      return;
+    }
     if (hasMore) return;
+    this.#over(stream);
     sent.sender?.stop(GIVEN_UP);
     this.#owner.onEnded();
   }

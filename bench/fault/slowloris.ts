@@ -1,27 +1,31 @@
 /**
  * How much a good client feels of 500 slow ones, and when those are closed; for both fronts.
  *
- *   node --conditions=thornback-source bench/fault/slowloris.ts [--clients 500] [--rate 100] [--seconds 5]
- *
- * Good and slow clients share this process, so its figures are no better than the real ones.
+ *   node --conditions=thornback-source bench/fault/slowloris.ts [--clients 500] [--rate 100] [--rounds 3]
  */
-import { parseArgs } from "node:util";
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
 import { table } from "../../cli/print.ts";
 import type { LoadReport } from "../../load/load-report.ts";
 import { startLoad } from "../../load/open-loop.ts";
-import { type Slowness, SlowClients } from "../../test/fake/slow-clients.ts";
+import type { Slowness } from "../../test/fake/slow-clients.ts";
 import { deployed } from "./deployed.ts";
 
 const { values } = parseArgs({
   options: {
     clients: { type: "string", default: "500" },
     rate: { type: "string", default: "100" },
-    seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
   },
 });
 const clientCount = Number(values.clients);
 const ratePerSecond = Number(values.rate);
+const rounds = Number(values.rounds);
 const WARM_UP_MS = 1_000;
+/** As long as slow clients are let be. */
+const ROUND_MS = 6_000;
+const SLOW_PROGRAM = fileURLToPath(new URL("slow-clients-process.ts", import.meta.url));
 
 const APP = `
 import { deployment } from "thornback";
@@ -37,16 +41,14 @@ const rows = [["front", "slow", "closed after ms", "good p99 ms", "normal p99 ms
 for (const front of ["llhttp", "node"]) {
   const cluster = await deployed(APP, ["--http-front", front]);
   try {
-    const normal = await measured(cluster.http, () => wait(Number(values.seconds) * 1_000 + WARM_UP_MS));
+    const normal = await measured(cluster.http, () => wait(WARM_UP_MS + rounds * ROUND_MS));
     for (const slowness of ["head", "body"] satisfies Slowness[]) {
-      const slow = new SlowClients();
       let longestMs = 0;
       const report = await measured(cluster.http, async () => {
         await wait(WARM_UP_MS);
-        slow.add(Number(new URL(cluster.http).port), slowness, clientCount);
-        for (const { afterMs } of await slow.ended()) longestMs = Math.max(longestMs, afterMs);
+        for (let round = 0; round < rounds; round++)
+          longestMs = Math.max(longestMs, await attack(cluster.http, slowness));
       });
-      slow.close();
       const [during, before] = [report.latency.p99Ms, normal.latency.p99Ms];
       const figures = [longestMs.toFixed(0), during.toFixed(1), before.toFixed(1), (during / before).toFixed(2)];
       rows.push([front, `${clientCount} × ${slowness}`, ...figures, String(report.sent - report.succeeded)]);
@@ -64,6 +66,12 @@ async function measured(url: string, during: () => Promise<void>): Promise<LoadR
   const load = startLoad({ ...request, ratePerSecond, timeoutMs: 10_000, warmUpMs: WARM_UP_MS });
   await during();
   return load.stop();
+}
+
+/** Gives how long the slow client that was closed last had been connected. */
+async function attack(url: string, slowness: Slowness): Promise<number> {
+  const program = ["--conditions=thornback-source", SLOW_PROGRAM, new URL(url).port, slowness, String(clientCount)];
+  return Number((await promisify(execFile)(process.execPath, program, { timeout: 60_000 })).stdout);
 }
 
 function wait(ms: number): Promise<void> {

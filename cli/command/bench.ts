@@ -135,7 +135,7 @@ function readBody(flags: BenchFlags): string | Uint8Array | undefined {
 function readHeaders(lines: readonly string[]): Readonly<Record<string, string>> {
   const headers: Record<string, string> = {};
   for (const line of lines) {
-    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([^\r\n\0]*)$/.exec(line) ?? [];
+    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([\t\x20-\x7e\x80-\xff]*)$/.exec(line) ?? [];
     if (name === undefined || value === undefined) {
       throw new CliError(EXIT.usage, `--header "${line}" is not NAME: VALUE`, 'for example --header "x-api-key: abc"');
     }

@@ -17,11 +17,11 @@ import {
   ReplicaLostError,
   ReplicaRefusedError,
   RouteConflictError,
-  ServeError,
   UnauthenticatedError,
   VersionConflictError,
   type ErrorCode,
   type ErrorDetails,
+  type ServeError,
   type ServeErrorOptions,
 } from "../../core/error.ts";
 import { ERROR_MAP } from "../../core/error-map.ts";
@@ -65,7 +65,14 @@ export function requestHeadToWire(head: OutgoingHead, timeoutMs: number, length?
   const { kind, requestId, depth, traceparent } = head;
   const leftMs = Math.max(0, Math.ceil(timeoutMs));
   // Joined once: text that grows by `+=` is a chain of pieces that is flattened when it is written (measured: dearer).
-  const fields = [kind, requestId, String(leftMs), String(depth), traceparent, length === undefined ? "" : String(length)];
+  const fields = [
+    kind,
+    requestId,
+    String(leftMs),
+    String(depth),
+    traceparent,
+    length === undefined ? "" : String(length),
+  ];
   if (head.kind === "call") {
     fields.push(escapeText(head.method), escapeText(head.key), escapeText(head.modelId), String(head.priority));
   } else {
@@ -161,8 +168,16 @@ export function answerHeadFromWire(text: string): AnswerHead {
 
 /** Head and body of an ERROR. The cause stays behind: it is for this process's log. */
 export function errorToWire(error: ServeError, ongoing: number): { head: string; body: Uint8Array[] } {
-  const { message, details } = error;
-  return { head: `${error.code}\n${ongoing}`, body: [Buffer.from(JSON.stringify({ message, details }))] };
+  return { head: `${error.code}\n${ongoing}`, body: [Buffer.from(errorText(error))] };
+}
+
+function errorText({ message, details }: ServeError): string {
+  try {
+    return JSON.stringify({ message, details });
+  } catch {
+    // User code may put anything into the details of an error of ours: a cycle, a bigint. The error itself must arrive.
+    return JSON.stringify({ message, details: {} });
+  }
 }
 
 /** The error of an ERROR, as the class that its code belongs to, and the replica's ongoing requests. */

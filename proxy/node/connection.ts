@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { CancelledError, HttpRequestError, InvalidRequestError, type ServeError } from "../../core/error.ts";
 import { MOST_HEADER_BYTES } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
@@ -11,6 +11,8 @@ import { NodeUpgrade, type UpgradeConnection } from "./upgrade.ts";
 
 /** Requests sent ahead of their answers before the connection is read no further. */
 const MOST_WAITING = 32;
+/** What a client that is still sending gets to read its answer and leave; the llhttp front gives it as long. */
+const HALF_CLOSED_MS = 2_000;
 
 /** What the connections of a front have in common. */
 export type NodeFrontState = {
@@ -37,6 +39,8 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
   /** What follows the requests that wait, and is no request. */
   #refusal: ServeError | undefined;
   #isRefused = false;
+  /** Our half is closed, the rest of a body is read and thrown away. */
+  #isHalfClosed = false;
   /** No answer follows those that wait: what the client sent behind their requests is not looked at. */
   #isLast = false;
   #isAdvancing = false;
@@ -51,6 +55,8 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
     // Its close says all there is to know, and node:http listens no more once it has handed a socket over.
     socket.on("error", ignore);
     socket.on("close", () => this.#onClose());
+    // node:http calls it after the last answer.
+    socket.destroySoon = () => this.#closeSoon();
   }
 
   get remoteAddress(): string {
@@ -159,7 +165,7 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
 
   /** Ends what is too slow. */
   sweep(now: number): void {
-    if (this.#upgrade !== undefined) return;
+    if (this.#upgrade?.isRefused === false) return;
     const current = this.#current;
     current?.checkPace(now);
     if (this.#reader.isStalled(now, this.limits.readerStallMs)) {
@@ -215,9 +221,27 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
     socket.resume();
   }
 
+  /**
+   * Closes after what was written. Where the rest of a body is still coming, its client may read only when it has sent all
+   * of it, and bytes that arrive at a closed socket would cost it the answer: only our half is closed, and the rest read.
+   */
+  #closeSoon(): void {
+    const { socket } = this;
+    const current = this.#current;
+    if (current?.isBodyOpen !== true || socket.destroyed || this.#isHalfClosed) {
+      Socket.prototype.destroySoon.call(socket);
+      return;
+    }
+    this.#isHalfClosed = true;
+    socket.end();
+    current.request.once("end", () => socket.destroy());
+    current.request.resume();
+  }
+
   /** How long it may go on as it is; undefined: as long as it likes. */
   #mostLingerMs(): number | undefined {
     if (this.#isRefused) return this.limits.sweepMs;
+    if (this.#isHalfClosed) return HALF_CLOSED_MS;
     const current = this.#current;
     if (current?.isEnded === true && current.isBodyOpen) return this.limits.requestReadTimeoutMs;
     // node:http closes what is idle when it drains, and does not call idle what never was in use.

@@ -36,6 +36,7 @@ export class NodeUpgrade implements UpgradeExchange, AnswerOwner {
   #earlyBytes = 0;
   #answerStream: BodyStream | undefined;
   #isDone = false;
+  #isHandedOver = false;
 
   constructor(connection: UpgradeConnection, request: IncomingMessage, head: Buffer) {
     this.#connection = connection;
@@ -68,6 +69,7 @@ export class NodeUpgrade implements UpgradeExchange, AnswerOwner {
 
   accept(): { readonly socket: Duplex; readonly head: Buffer } {
     this.#letGo();
+    this.#isHandedOver = true;
     const { socket } = this.#connection;
     socket.pause();
     return { socket, head: Buffer.concat(this.#early) };
@@ -79,8 +81,14 @@ export class NodeUpgrade implements UpgradeExchange, AnswerOwner {
     else this.#connection.breakOff(false);
   }
 
-  /** The client is gone. */
+  /** Whether it was answered without a WebSocket: then its client is to read that and leave. */
+  get isRefused(): boolean {
+    return this.#isDone && !this.#isHandedOver;
+  }
+
+  /** The client is gone. How an open WebSocket ends is the business of whoever took it. */
   cancel(error: CancelledError): void {
+    if (this.#isHandedOver) return;
     this.cancellation.cancel(error);
     this.#answerStream?.cancel(error);
   }

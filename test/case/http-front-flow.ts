@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { HandlerError, ServeError } from "../../core/error.ts";
 import { MOST_REPLAYED_BODY_BYTES, STREAM_WINDOW_BYTES } from "../../core/limits.ts";
-import { gatherBody, isStream, type Body } from "../../proto/body.ts";
+import { isStream, type Body } from "../../proto/body.ts";
 import type { HttpAnswer, HttpExchange } from "../../proxy/http-front.ts";
 import { BED_BODY_BYTES, FrontBed, ProducedBody, turns, type MakeFront } from "../fake/front-bed.ts";
+import { gatherBody } from "../fake/gather-body.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: x\r\n";
 const POST = "POST / HTTP/1.1\r\nHost: x\r\n";

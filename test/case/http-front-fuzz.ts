@@ -9,7 +9,6 @@
  */
 import { connect } from "node:net";
 import { seededRandom } from "../../core/random.ts";
-import { gatherBody } from "../../proto/body.ts";
 import { errorAnswer } from "../../proxy/error-response.ts";
 import {
   DEFAULT_FRONT_LIMITS,
@@ -23,6 +22,7 @@ import { ServeError } from "../../core/error.ts";
 import { RecordingLog } from "../fake/recording-log.ts";
 import { requestBytes, type RequestBytes } from "../fake/request-bytes.ts";
 import type { MakeFront } from "../fake/front-bed.ts";
+import { gatherBody } from "../fake/gather-body.ts";
 
 /** A case over which the fronts disagree. */
 export type Disagreement = {

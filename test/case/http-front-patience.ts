@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { ServeError } from "../../core/error.ts";
 import { STREAM_WINDOW_BYTES } from "../../core/limits.ts";
-import { gatherBody, isStream } from "../../proto/body.ts";
+import { isStream } from "../../proto/body.ts";
 import type { FrontLimits, HttpExchange } from "../../proxy/http-front.ts";
 import { FrontBed, ProducedBody, turns, type MakeFront } from "../fake/front-bed.ts";
+import { gatherBody } from "../fake/gather-body.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: x\r\n";
 const POST = "POST / HTTP/1.1\r\nHost: x\r\n";

@@ -1,10 +1,11 @@
 import { ServeError } from "../../core/error.ts";
 import type { Logger } from "../../core/log.ts";
-import { BodyStream, gatherBody } from "../../proto/body.ts";
+import { BodyStream } from "../../proto/body.ts";
 import { errorAnswer } from "../../proxy/error-response.ts";
 import type { ExchangeHandler, FrontLimits, HttpExchange, HttpFront, UpgradeExchange } from "../../proxy/http-front.ts";
 import { RawClient } from "./raw-client.ts";
 import { RecordingLog } from "./recording-log.ts";
+import { gatherBody } from "./gather-body.ts";
 
 /** Makes the front that is tried. */
 export type MakeFront = (handler: ExchangeHandler, log: Logger, limits?: FrontLimits) => HttpFront;

@@ -6,10 +6,9 @@ import type { ReplicaId } from "../../core/ids.ts";
 import type { Address } from "../../core/network.ts";
 import { systemRandom } from "../../core/random.ts";
 import type { DeploymentEntry, RouteEntry, TableEntry } from "../../core/table.ts";
-import { gatherBody } from "../../proto/body.ts";
 import type { Answer, RequestHandler } from "../../proto/exchange.ts";
 import { tcpNetwork } from "../../proto/tcp-network.ts";
-import type { HttpFront } from "../../proxy/http-front.ts";
+import type { FrontLimits, HttpFront } from "../../proxy/http-front.ts";
 import { createLlhttpFront } from "../../proxy/llhttp-front.ts";
 import { createNodeFront } from "../../proxy/node-front.ts";
 import { Proxy } from "../../proxy/proxy.ts";
@@ -17,6 +16,7 @@ import { Routers } from "../../routing/routers.ts";
 import { serveReplica, type ReplicaServer } from "../../worker/replica/replica-server.ts";
 import { RecordingLog } from "./recording-log.ts";
 import { deploymentEntry, replicaEntry, routeEntry, snapshot } from "./table.ts";
+import { gatherBody } from "./gather-body.ts";
 
 /** A proxy and one replica on loopback. */
 export type ProxyBed = {
@@ -44,6 +44,9 @@ export async function proxyBed(
     readonly hasTable?: boolean;
     /** `node` unless it is said. */
     readonly front?: "node" | "llhttp";
+    readonly limits?: FrontLimits;
+    /** How many requests the router gives the replica at a time: 64 unless it is said. */
+    readonly maxOngoingRequests?: number;
   } = {},
 ): Promise<ProxyBed> {
   const log = new RecordingLog();
@@ -58,11 +61,12 @@ export async function proxyBed(
   });
   const routers = new Routers(seams, "proxy");
   const proxy = new Proxy({ ...seams, routers, nodeMetrics: () => Promise.resolve("metrics\n") });
-  const front = more.front === "llhttp" ? createLlhttpFront(proxy, log) : createNodeFront(proxy, log);
+  const createFront = more.front === "llhttp" ? createLlhttpFront : createNodeFront;
+  const front = createFront(proxy, log, more.limits);
   const address = await front.listen({ address: { host: "127.0.0.1", port: 0 }, isShared: false });
   if (more.hasTable !== false) {
     const routes = (more.routes ?? [{ prefix: "/" }]).map((route) => routeEntry(route.prefix ?? "/", route));
-    const replica = replicaEntry("r1", { address: server.address, maxOngoingRequests: 64 });
+    const replica = replicaEntry("r1", { address: server.address, maxOngoingRequests: more.maxOngoingRequests ?? 64 });
     const entries: TableEntry[] = [...routes, deploymentEntry(more.deployment), replica];
     routers.apply(snapshot(1, entries));
     routers.warm(replica.deployment);

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 /** A frame as a test writes or reads it. */
@@ -18,20 +17,30 @@ const MASK = Buffer.from([0x12, 0x34, 0x56, 0x78]);
 /** A WebSocket client that sends whatever it is told to. */
 export class RawSocket {
   readonly #socket: Socket;
+  readonly #target: string;
   #received = Buffer.alloc(0);
   #isClosed = false;
+  /** Somebody waits for more. */
+  #wake = (): void => {};
 
-  constructor(port: number) {
+  constructor(port: number, target = "/") {
+    this.#target = target;
     this.#socket = connect(port, "127.0.0.1");
-    this.#socket.on("data", (chunk: Buffer) => (this.#received = Buffer.concat([this.#received, chunk])));
-    this.#socket.on("close", () => (this.#isClosed = true));
+    this.#socket.on("data", (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#wake();
+    });
+    this.#socket.on("close", () => {
+      this.#isClosed = true;
+      this.#wake();
+    });
     // A reset is as good an end as a close.
     this.#socket.on("error", () => undefined);
   }
 
   /** Asks for a WebSocket; `rest` goes in the same write. Gives the head of the answer. */
   async upgrade(rest: Uint8Array = Buffer.alloc(0)): Promise<string> {
-    const head = `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n`;
+    const head = `GET ${this.#target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n`;
     this.#socket.write(Buffer.concat([Buffer.from(head), rest]));
     const end = await this.#until(() => {
       const at = this.#received.indexOf("\r\n\r\n");
@@ -69,7 +78,7 @@ export class RawSocket {
     for (;;) {
       const value = read();
       if (value !== undefined || this.#isClosed) return value;
-      await Promise.race([once(this.#socket, "data"), once(this.#socket, "close")]).catch(() => undefined);
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 }

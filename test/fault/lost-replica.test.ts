@@ -140,7 +140,10 @@ for (const front of ["llhttp", "node"]) {
       for (const { outcome, dueAt, endedAt } of failed) {
         assert.equal(outcome, "502");
         const at = killedAt.findLast((one) => one <= endedAt) ?? Number.NaN;
-        assert.ok(dueAt <= at + AT_ONCE_MS && endedAt <= at + AT_ONCE_MS, `due ${dueAt - at}, ended ${endedAt - at} ms`);
+        assert.ok(
+          dueAt <= at + AT_ONCE_MS && endedAt <= at + AT_ONCE_MS,
+          `due ${dueAt - at}, ended ${endedAt - at} ms`,
+        );
       }
       assert.ok(failed.length <= KILLS * SLOTS, `${failed.length} failed`);
     });
@@ -178,7 +181,9 @@ for (const front of ["llhttp", "node"]) {
       const killedAt = performance.now();
       process.kill(victim, "SIGKILL");
       const codes = await Promise.all(closes);
-      console.log(`${codes.length} WebSockets were closed ${(performance.now() - killedAt).toFixed(1)} ms after the kill`);
+      console.log(
+        `${codes.length} WebSockets were closed ${(performance.now() - killedAt).toFixed(1)} ms after the kill`,
+      );
       assert.deepEqual(new Set(codes), new Set([1011]));
       const kept = sockets.filter(({ pid }) => pid !== victim);
       assert.ok(kept.length > 0);

@@ -140,7 +140,10 @@ for (const front of ["llhttp", "node"]) {
     }
 
     /** Sends a request on a connection of its own; `leave` drops that. */
-    function send(path: string, options: { readonly length?: number; readonly body?: string | Uint8Array } = {}): ClientRequest {
+    function send(
+      path: string,
+      options: { readonly length?: number; readonly body?: string | Uint8Array } = {},
+    ): ClientRequest {
       const { length, body } = options;
       const type = typeof body === "string" ? "application/json" : "application/octet-stream";
       const headers = { "content-type": type, ...(length === undefined ? {} : { "content-length": length }) };

@@ -27,10 +27,10 @@ import type {
   ReplicaProcessReport,
   RunFile,
 } from "../../proto/control/message.ts";
-import { gatherBody } from "../../proto/body.ts";
 import { decodeValue, encodeValue } from "../../proto/codec/value.ts";
 import { tcpNetwork } from "../../proto/tcp-network.ts";
 import { Routers } from "../../routing/routers.ts";
+import { gatherBody } from "../fake/gather-body.ts";
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const PROGRAM = new URL("../../worker/replica/main.ts", import.meta.url).pathname;

@@ -146,8 +146,9 @@ export class Invoker implements Actor {
       return { status: 200, headers: NO_HEADERS, body: encodeValue(result, `the result of ${head.method}`) };
     }
     const root = `an item of ${head.method}`;
+    // Copied: once asked for the next item a generator may use the memory of this one again, and it may still wait here.
     const write = (stream: BodyStream, item: unknown): void =>
-      void writeRecord(stream, RECORD.ITEM, encodeValue(item, root));
+      void writeRecord(stream, RECORD.ITEM, [Buffer.concat(encodeValue(item, root))]);
     const source = sourceOf(iterator, { kind: "request", request });
     const stream = await pumpBody({ source, write, ...this.#pump(head, request) });
     return { status: 200, headers: NO_HEADERS, body: stream };

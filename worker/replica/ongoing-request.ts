@@ -1,6 +1,7 @@
-import type { ServeError } from "../../core/error.ts";
+import { HandlerError, type ServeError } from "../../core/error.ts";
+import { MOST_FRAME_BODY_BYTES, STREAM_WINDOW_BYTES } from "../../core/limits.ts";
 import type { RequestScope } from "../../core/request-scope.ts";
-import { isStream, type BodyStream } from "../../proto/body.ts";
+import { BodyStream, isStream } from "../../proto/body.ts";
 import type { Answer } from "../../proto/exchange.ts";
 import type { Expiring } from "../../routing/deadline-sweep.ts";
 
@@ -42,7 +43,7 @@ export class OngoingRequest implements Expiring {
     return !this.#hasEnded;
   }
 
-  /** The actor's answer. One that streams keeps the slot until its last byte is on its way. */
+  /** The actor's answer. One that streams, or is longer than a window, keeps the slot until its last byte is on its way. */
   answer(answer: Answer): void {
     const { body } = answer;
     if (this.#hasEnded) {
@@ -51,14 +52,20 @@ export class OngoingRequest implements Expiring {
       if (isStream(body) && reason !== undefined) body.cancel(reason);
       return;
     }
-    if (!isStream(body)) {
-      this.#finish("ok");
-      this.#end.resolve(answer);
+    if (isStream(body)) {
+      this.#stream(answer, body);
       return;
     }
-    this.#streaming = body;
-    this.#end.resolve(answer);
-    body.onSettled((error) => this.#finish(error?.code ?? "ok"));
+    let bytes = 0;
+    for (const part of body) bytes += part.byteLength;
+    if (bytes <= STREAM_WINDOW_BYTES) {
+      this.#finish("ok");
+      this.#end.resolve(answer);
+    } else if (bytes <= MOST_FRAME_BODY_BYTES) {
+      this.#stream(answer, streamOf(body, bytes));
+    } else {
+      this.fail(new HandlerError(`the answer has ${bytes} bytes; at most ${MOST_FRAME_BODY_BYTES} can be sent`));
+    }
   }
 
   /** Fails it, or breaks off the answer that streams. */
@@ -76,10 +83,24 @@ export class OngoingRequest implements Expiring {
     this.request.cancellation.cancel(this.#end.tooLate());
   }
 
+  #stream({ status, headers }: Answer, body: BodyStream): void {
+    this.#streaming = body;
+    this.#end.resolve({ status, headers, body });
+    body.onSettled((error) => this.#finish(error?.code ?? "ok"));
+  }
+
   #finish(outcome: string): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#unsubscribe?.();
     this.#end.onEnd(outcome);
   }
+}
+
+/** A whole body in pieces: then no hop has to hold all of it, and a drain waits for a client that takes it slowly. */
+function streamOf(body: readonly Uint8Array[], length: number): BodyStream {
+  const stream = new BodyStream({ onConsumed: () => {}, onCancel: () => {} }, length);
+  for (const part of body) stream.write(part);
+  stream.end();
+  return stream;
 }

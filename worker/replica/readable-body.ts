@@ -24,8 +24,13 @@ export function readableOf(
             controller.enqueue(isAlone ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes));
           },
           onEnd() {
-            controller.close();
-            controller.byobRequest?.respond(0);
+            try {
+              controller.close();
+              controller.byobRequest?.respond(0);
+            } catch (error) {
+              // A reader of numbers was given part of one, and the body has no more: that is for the reader to hear.
+              controller.error(error);
+            }
             // All of it lies in the stream now: there is nobody left to hold back.
             const bytes = unconsumedBytes;
             unconsumedBytes = 0;

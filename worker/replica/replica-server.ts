@@ -48,13 +48,19 @@ export interface ReplicaServer {
 const STRANGER_BOUNDS = { mostHeadBytes: 1_024, mostBodyBytes: 0 } as const;
 const ROUTER_BOUNDS = { mostHeadBytes: MOST_FRAME_HEAD_BYTES, mostBodyBytes: MOST_FRAME_BODY_BYTES } as const;
 
+/** Long enough for the event loop to have read what has come. */
+const UNREAD_HELLO_MS = 50;
+
 /** How long routers get to close their connections; on one machine they need a millisecond. */
 const LINGER_MS = 500;
 
 /** Starts to listen. Rejects with the network's cause when it cannot. */
 export async function serveReplica(deps: ReplicaServerDeps): Promise<ReplicaServer> {
   const door = new Door(deps);
-  const listener: Listener = await deps.network.listen(deps.address, (socket) => new Visitor(deps, socket, door).connection);
+  const listener: Listener = await deps.network.listen(
+    deps.address,
+    (socket) => new Visitor(deps, socket, door).connection,
+  );
   return {
     address: listener.address,
     goAway: () => door.goAway(),
@@ -123,14 +129,17 @@ class Visitor implements FrameListener {
   readonly connection: FrameConnection;
   readonly #deps: ReplicaServerDeps;
   readonly #door: Door;
-  readonly #helloTimer: Timer;
+  #helloTimer: Timer;
   #link: RouterLink | undefined;
 
   constructor(deps: ReplicaServerDeps, socket: ByteSocket, door: Door) {
     this.#deps = deps;
     this.#door = door;
     this.connection = new FrameConnection({ socket, defer: deps.defer, bounds: STRANGER_BOUNDS, listener: this });
-    this.#helloTimer = deps.clock.after(REPLICA_CONNECT_TIMEOUT_MS, () => this.connection.close("no HELLO in time"));
+    // User code may have held up the event loop for all that time, and the HELLO may be here, unread.
+    this.#helloTimer = deps.clock.after(REPLICA_CONNECT_TIMEOUT_MS, () => {
+      this.#helloTimer = deps.clock.after(UNREAD_HELLO_MS, () => this.connection.close("no HELLO in time"));
+    });
   }
 
   onFrame(frame: Frame): void {
@@ -149,7 +158,10 @@ class Visitor implements FrameListener {
     if (hello === undefined || hello.replicaId !== replicaId || !isSameSecret(hello.callSecret, callSecret)) {
       // Not who it asked for is the normal case: another process got the port of one that crashed.
       log.debug({ replica: replicaId, reason: "wrong hello" }, "a connection was refused");
-      const error = errorToWire(new PermissionDeniedError("this is another replica, or the secret is wrong"), handler.ongoing);
+      const error = errorToWire(
+        new PermissionDeniedError("this is another replica, or the secret is wrong"),
+        handler.ongoing,
+      );
       this.connection.send(FRAME.ERROR, 0, error.head, error.body);
       this.connection.close("wrong hello");
       return;

@@ -8,10 +8,10 @@
  * none of it.
  */
 import { Cancellation } from "../../core/cancellation.ts";
-import { CancelledError, HandlerError, ServeError } from "../../core/error.ts";
-import { BULK_BODY_BYTES, MOST_FRAME_BODY_BYTES, STREAM_WINDOW_BYTES } from "../../core/limits.ts";
+import { CancelledError, ServeError } from "../../core/error.ts";
+import { BULK_BODY_BYTES, STREAM_WINDOW_BYTES } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
-import { BodyStream, EMPTY_BODY, isStream, type Body } from "../../proto/body.ts";
+import { EMPTY_BODY, isStream, type Body, type BodyStream } from "../../proto/body.ts";
 import {
   answerHeadToWire,
   countFromWire,
@@ -101,10 +101,16 @@ export class RouterLink {
       this.close("a router used a stream twice");
       return;
     }
-    this.#handle(ongoing, frame).then(
-      (answer) => this.#sendAnswer(stream, ongoing, answer),
-      (error: unknown) => this.#sendFailure(stream, ongoing, error),
-    );
+    this.#handle(ongoing, frame)
+      .then(
+        (answer) => this.#sendAnswer(stream, ongoing, answer),
+        (error: unknown) => this.#sendFailure(stream, ongoing, error),
+      )
+      .catch((err: unknown) => {
+        // A request that was neither answered nor failed would hold its router's slot for ever.
+        this.#deps.log.error({ err }, "an answer could not be sent");
+        this.close("an answer could not be sent");
+      });
   }
 
   #handle(ongoing: Ongoing, { stream, head: text, body, hasMore }: Frame): Promise<Answer> {
@@ -135,16 +141,16 @@ export class RouterLink {
     ongoing.reader?.body.fail(error);
   }
 
-  #sendAnswer(stream: number, ongoing: Ongoing, { status, headers, body: given }: Answer): void {
+  #sendAnswer(stream: number, ongoing: Ongoing, { status, headers, body }: Answer): void {
     if (this.#ongoing.get(stream) !== ongoing) {
-      if (isStream(given)) given.cancel(new CancelledError("the connection to the caller is gone"));
+      if (isStream(body)) body.cancel(new CancelledError("the connection to the caller is gone"));
       return;
     }
-    const body = divisible(given);
     try {
       const length = isStream(body) ? body.length : undefined;
       const head = answerHeadToWire({ status, headers, length, ongoing: this.#deps.handler.ongoing });
-      if (isStream(body)) this.#stream(stream, { ongoing, head, body, isEager: isEager(status, headers) });
+      if (isStream(body))
+        this.#stream(stream, { ongoing, head, body, isEager: body.length === undefined && isEager(status, headers) });
       else {
         this.#end(stream, ongoing);
         this.#connectionFor(ongoing, bytesOf(body)).send(FRAME.ANSWER, stream, head, body);
@@ -209,18 +215,4 @@ function bytesOf(body: readonly Uint8Array[]): number {
   let bytes = 0;
   for (const part of body) bytes += part.byteLength;
   return bytes;
-}
-
-/** A body larger than a window goes in pieces, so that no hop has to hold all of it. */
-function divisible(body: Body): Body {
-  if (isStream(body)) return body;
-  const bytes = bytesOf(body);
-  if (bytes <= STREAM_WINDOW_BYTES) return body;
-  if (bytes > MOST_FRAME_BODY_BYTES) {
-    throw new HandlerError(`the answer has ${bytes} bytes; at most ${MOST_FRAME_BODY_BYTES} can be sent`);
-  }
-  const stream = new BodyStream({ onConsumed: () => {}, onCancel: () => {} }, bytes);
-  for (const part of body) stream.write(part);
-  stream.end();
-  return stream;
 }

@@ -7,7 +7,7 @@ import { type Load, summaryOf } from "./load.ts";
 export const CAPACITY_PER_SECOND = 1_600;
 const TIMES_CAPACITY = 3;
 /** A window lasts so many times what the others do: a queue must fill before anything can be said. */
-const WINDOWS = 10;
+const WINDOWS = 15;
 const CALM_PER_SECOND = 100;
 const BASE = { body: smallBody(), connectionCount: 8_192, timeoutMs: 10_000 } as const;
 

@@ -28,6 +28,7 @@ test("a key without limits has none, and a burst of one second's worth where it 
 
 test("an empty list of keys is refused, because it would open what was meant to be closed", () => {
   assert.match(problemsOf((list) => readAccess(list, "access", { keys: [] }))[0] ?? "", /^access\.keys must hold/);
+  assert.match(problemsOf((list) => readAccess(list, "access", null))[0] ?? "", /^access must be/);
   assert.match(problemsOf((list) => readAccess(list, "access", {}))[0] ?? "", /^access\.keys must be a list/);
 });
 

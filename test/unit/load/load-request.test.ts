@@ -28,6 +28,8 @@ test("a large body is sent as it is, not copied behind its head", () => {
 
 test("what would break out of its line is refused", () => {
   assert.throws(() => textOf({ headers: { a: "b\r\nc: d" } }), TypeError);
+  // As one byte each these would be a carriage return and a line feed.
+  assert.throws(() => textOf({ headers: { a: "b\u010d\u010ac: d" } }), TypeError);
   assert.throws(() => textOf({ headers: { "a b": "c" } }), TypeError);
   assert.throws(() => textOf({ method: "GET /" }), TypeError);
   assert.throws(() => textOf({ path: "/a b" }), TypeError);

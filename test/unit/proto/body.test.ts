@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CancelledError, HandlerError, PayloadTooLargeError } from "../../../core/error.ts";
-import { BodyStream, gatherBody } from "../../../proto/body.ts";
+import { CancelledError, HandlerError } from "../../../core/error.ts";
+import { BodyStream } from "../../../proto/body.ts";
 
 function bed(): { body: BodyStream; heard: string[]; take: (consume?: boolean) => void } {
   const heard: string[] = [];
@@ -84,18 +84,4 @@ test("an ended body whose rest nobody has used up can still be broken off", () =
   body.end();
   body.abort(new CancelledError("y"));
   assert.deepEqual(heard, ["receive", "abc", "end", "settled cancelled", "error cancelled"]);
-});
-
-test("gathering gives all parts, or the first error, and takes no more than it may", async () => {
-  assert.deepEqual(await gatherBody([Uint8Array.of(1)], 0), [Uint8Array.of(1)]);
-  const whole = bed();
-  const gathered = gatherBody(whole.body, 10);
-  whole.body.write(Uint8Array.of(1));
-  whole.body.end();
-  assert.deepEqual(await gathered, [Uint8Array.of(1)]);
-  const large = bed();
-  const refused = gatherBody(large.body, 2);
-  large.body.write(Uint8Array.of(1, 2, 3));
-  await assert.rejects(refused, PayloadTooLargeError);
-  assert.ok(large.heard.includes("cancel payload_too_large"));
 });

@@ -17,6 +17,7 @@ const CLAIMS = [
   "forwarded",
   "for=10.0.0.1",
 ];
+const MORE_CLAIMS = ["x-forwarded-port", "8443", "x-real-ip", "198.51.100.9"];
 
 function applied(trusted: readonly string[], headers: readonly string[], peer: string): Record<string, string> {
   const list = [...headers];
@@ -39,6 +40,7 @@ test("from anyone but a trusted proxy the headers say what this proxy saw", () =
     "x-forwarded-host": "models.example",
   };
   assert.deepEqual(applied([], CLAIMS, PEER), seen);
+  assert.deepEqual(applied([], [...CLAIMS, ...MORE_CLAIMS], PEER), seen);
   assert.deepEqual(applied(["10.0.0.0/8"], CLAIMS, PEER), seen);
 });
 
@@ -48,6 +50,11 @@ test("a trusted proxy is believed, and its own address is added", () => {
   assert.equal(headers["x-forwarded-proto"], "https");
   assert.equal(headers["x-forwarded-host"], "evil.example");
   assert.equal(headers["forwarded"], `for=10.0.0.1, for=${PEER}`);
+});
+
+test("what else a trusted proxy says of the client is kept", () => {
+  const kept = applied(["203.0.113.0/24"], MORE_CLAIMS, PEER);
+  assert.deepEqual([kept["x-forwarded-port"], kept["x-real-ip"]], ["8443", "198.51.100.9"]);
 });
 
 test("a trusted proxy that says nothing is the client", () => {

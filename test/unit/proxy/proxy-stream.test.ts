@@ -62,6 +62,18 @@ test("an answer that breaks off is counted as what it broke off with, one whose 
   assert.deepEqual(counted().toSorted(), ["499 1", "502 1"]);
 });
 
+test("a cancelled call of the application's own is answered while its client waits, and only then", async () => {
+  const { proxy, counted } = proxyOf(() => Promise.reject(new CancelledError("the call was cancelled by its signal")));
+  const waiting = new FakeExchange("GET", "/");
+  await proxy.handle(waiting);
+  assert.equal(waiting.answers[0]?.status, 500);
+  const gone = new FakeExchange("GET", "/");
+  gone.cancellation.cancel(new CancelledError("the client went away"));
+  await proxy.handle(gone);
+  assert.deepEqual(gone.answers, []);
+  assert.deepEqual(counted().toSorted(), ["499 1", "500 1"]);
+});
+
 test("events that break off end with one that says why, without a stack; other streams just break off", async () => {
   const types = ["text/event-stream; charset=utf-8", "text/plain"];
   const { proxy } = proxyOf(() => Promise.resolve(routed(200, body().stream, ["Content-Type", types.shift() ?? ""])));

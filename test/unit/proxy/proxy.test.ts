@@ -186,3 +186,14 @@ test("the proxy's own paths: live, ready with a table, draining, routes and metr
   assert.equal((await fetch(`${draining.url}/-/readyz`)).status, 503);
   assert.equal((await fetch(draining.url)).status, 200);
 });
+
+for (const front of ["node", "llhttp"] as const) {
+  test(`${front}: a refused upgrade says which version is spoken, and nothing is read behind it`, async () => {
+    const bed = await start(echo, { front });
+    const upgrade = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    const answers = await bed.raw(`${upgrade}GET /behind HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+    assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 400"]);
+    assert.match(answers, /\r\nsec-websocket-version: 13\r\n/);
+    assert.match(answers, /\r\nconnection: close\r\n/i);
+  });
+}

@@ -11,7 +11,7 @@ import { createNodeFront } from "../../../proxy/node-front.ts";
 import type { RouterRequest } from "../../../routing/routed-request.ts";
 import { ManualClock } from "../../fake/manual-clock.ts";
 import { routed } from "../../fake/scripted-routers.ts";
-import { echoSocket, socketBed, type SocketBed } from "../../fake/socket-bed.ts";
+import { echoSocket, FRONTS, socketBed, type SocketBed } from "../../fake/socket-bed.ts";
 import { routeEntry } from "../../fake/table.ts";
 
 const beds: SocketBed[] = [];
@@ -199,6 +199,20 @@ test("a client that closes is heard by the replica, and one that is lost fails i
   await lost.end.until(() => lost.end.answer.isSettled);
   assert.equal((lost.end.ending as ServeError).code, "cancelled");
 });
+
+for (const [name, createFront] of FRONTS) {
+  test(`${name}: a client that closes its WebSocket has not gone away: its request is not cancelled`, async () => {
+    const bed = await socketBed(createFront, echoSocket);
+    beds.push(bed);
+    const client = bed.connect();
+    await once(client, "open");
+    client.close(4_000);
+    await once(client, "close");
+    // Resolves when the proxy has seen the end of the connection too.
+    await bed.proxy.drain();
+    assert.equal(bed.routers.requests[0]?.cancellation?.reason, undefined);
+  });
+}
 
 test("how a replica ends its answer decides the close code: its own, 1000, or 1011 when it is lost", async () => {
   const cases: [string, (end: ReplicaEnd) => void][] = [

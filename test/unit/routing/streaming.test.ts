@@ -187,21 +187,6 @@ test("a failure in the midst of an answer breaks it off with its error", async (
   assert.equal(client.ongoing, 0);
 });
 
-test("a whole answer larger than a window travels in pieces", async () => {
-  const { replica, client } = await bed();
-  const { answers, stream: waiting } = told();
-  client.send(HEAD, [], 1_000, waiting);
-  await settle();
-  replica.handler.requests[0]?.answerWith([new Uint8Array(STREAM_WINDOW_BYTES + 1)]);
-  await settle();
-  const got = take(answers[0]?.body);
-  await settle();
-  assert.deepEqual(
-    [got.body.length, got.bytes(), got.ends],
-    [STREAM_WINDOW_BYTES + 1, STREAM_WINDOW_BYTES + 1, ["end"]],
-  );
-});
-
 test("a replica that answers nothing, not even whether it is there, is silent until it is heard again", async () => {
   const { bed: made, replica, client } = await bed();
   const [repeatable, other] = [told(true), told()];

@@ -4,10 +4,10 @@ import { test } from "node:test";
 import { newKey } from "../../../../cli/command/keys.ts";
 import type { CommandContext } from "../../../../cli/command/context.ts";
 
-function printed(flags: { json?: boolean }): string {
+function printed(flags: { json?: boolean }, name = "alice"): string {
   let text = "";
   const print = { line: (line: string) => (text += `${line}\n`) };
-  newKey({ print } as unknown as CommandContext, "alice", flags);
+  newKey({ print } as unknown as CommandContext, name, flags);
   return text;
 }
 
@@ -21,4 +21,8 @@ test("a new key is printed with its digest, another one every time", () => {
 
 test("for people it says what is whose", () => {
   assert.match(printed({}), /given to alice[\s\S]*tb_[\s\S]*access\.keys[\s\S]*"sha256":"[0-9a-f]{64}"/);
+});
+
+test("a name that a deploy would refuse is refused before there is a key", () => {
+  assert.throws(() => printed({}, "alice smith"), /"alice smith" is no name of a key: it must be 1 to 63 letters/);
 });

@@ -136,6 +136,14 @@ test("an error of another replica's code has the stack of where it was thrown", 
   assert.equal(errorFromWire(head, Buffer.concat(body)).error.stack, `HandlerError: ${stack}`);
 });
 
+test("details that JSON cannot hold are left behind, and the error arrives", () => {
+  const details: Record<string, unknown> = { count: 1n };
+  details["self"] = details;
+  const { head, body } = errorToWire(new InvalidRequestError("x", { details }), 0);
+  const { error } = errorFromWire(head, Buffer.concat(body));
+  assert.deepEqual([error.code, error.message, error.details], ["invalid_request", "x", {}]);
+});
+
 test("an error that cannot be read is an internal one", () => {
   for (const [head, body] of [
     ["handler_failed\n1", "{"],

@@ -33,19 +33,21 @@ function read(bytes: Buffer, cuts: readonly number[]): { frames: Frame[]; failur
   return { frames, failure };
 }
 
-const anyFrame: fc.Arbitrary<Frame> = fc.record(
-  {
-    kind: fc.constantFrom(...Object.values(FRAME)),
-    stream: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-    head: fc.string({ maxLength: 60 }).map((text) => Buffer.from(text).toString("latin1")),
-    body: fc.oneof(
-      fc.uint8Array({ maxLength: 40 }),
-      fc.integer({ min: 0, max: 70_000 }).map((size) => new Uint8Array(size).fill(7)),
-    ),
-    hasMore: fc.boolean(),
-  },
-  { noNullPrototype: true },
-).map((frame) => (frame.kind === FRAME.DATA ? { ...frame, head: "", hasMore: false } : frame));
+const anyFrame: fc.Arbitrary<Frame> = fc
+  .record(
+    {
+      kind: fc.constantFrom(...Object.values(FRAME)),
+      stream: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      head: fc.string({ maxLength: 60 }).map((text) => Buffer.from(text).toString("latin1")),
+      body: fc.oneof(
+        fc.uint8Array({ maxLength: 40 }),
+        fc.integer({ min: 0, max: 70_000 }).map((size) => new Uint8Array(size).fill(7)),
+      ),
+      hasMore: fc.boolean(),
+    },
+    { noNullPrototype: true },
+  )
+  .map((frame) => (frame.kind === FRAME.DATA ? { ...frame, head: "", hasMore: false } : frame));
 
 test("frames arrive whole and in order, however the stream is cut", () => {
   fc.assert(

@@ -5,7 +5,7 @@ import { Cancellation } from "../../../../core/cancellation.ts";
 import { ReplicaRefusedError, ServeError } from "../../../../core/error.ts";
 import type { RequestId } from "../../../../core/ids.ts";
 import type { RequestContext } from "../../../../core/request-scope.ts";
-import { gatherBody, type Body } from "../../../../proto/body.ts";
+import type { Body } from "../../../../proto/body.ts";
 import { decodeValue, encodeValue } from "../../../../proto/codec/value.ts";
 import type { Answer, RequestHead } from "../../../../proto/exchange.ts";
 import { requestContext } from "../../../../sdk/context.ts";
@@ -14,6 +14,7 @@ import { requestScope } from "../../../../worker/replica/request.ts";
 import type { Schema } from "../../../../worker/replica/schema.ts";
 import { ManualClock } from "../../../fake/manual-clock.ts";
 import { RecordingLog } from "../../../fake/recording-log.ts";
+import { gatherBody } from "../../../fake/gather-body.ts";
 
 const identity = {
   application: "app",

@@ -9,12 +9,14 @@ import {
   ServeError,
 } from "../../../../core/error.ts";
 import type { RequestId } from "../../../../core/ids.ts";
+import { STREAM_WINDOW_BYTES } from "../../../../core/limits.ts";
 import { createMetrics } from "../../../../core/metric-registry.ts";
 import { seededRandom } from "../../../../core/random.ts";
 import type { RequestScope } from "../../../../core/request-scope.ts";
 import { BodyStream } from "../../../../proto/body.ts";
 import type { Answer, RequestHead } from "../../../../proto/exchange.ts";
 import { Replica } from "../../../../worker/replica/replica.ts";
+import { BodyTaker } from "../../../fake/body-bed.ts";
 import { ManualClock, settle } from "../../../fake/manual-clock.ts";
 import { RecordingLog } from "../../../fake/recording-log.ts";
 
@@ -192,6 +194,22 @@ test("a request whose answer streams is ongoing until that is used up; its deadl
   cancellation.cancel(new CancelledError("gone"));
   await clock.advanceAsync(600);
   assert.deepEqual([heard, replica.ongoing], [["1 cancelled", "2 deadline_exceeded"], 0]);
+});
+
+test("a whole answer that takes several windows to send is ongoing until it is sent, and a drain waits for it", async () => {
+  const { asked, replica, ask } = bed();
+  const promise = ask();
+  asked[0]?.resolve({ status: 200, headers: [], body: [new Uint8Array(STREAM_WINDOW_BYTES), new Uint8Array(8)] });
+  const { body } = await promise;
+  assert.equal(replica.ongoing, 1);
+  let isDrained = false;
+  const drained = replica.drain(5_000).then(() => (isDrained = true));
+  const taker = new BodyTaker(body);
+  await settle();
+  assert.equal(isDrained, false);
+  taker.consume();
+  await drained;
+  assert.deepEqual([taker.byteCount, taker.outcome, replica.ongoing], [STREAM_WINDOW_BYTES + 8, "ended", 0]);
 });
 
 test("a WebSocket outlives its deadline, and its actor is told of a drain", async () => {

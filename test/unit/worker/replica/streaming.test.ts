@@ -221,6 +221,23 @@ test("a method that yields answers a handle with its items as records", async ()
   assert.deepEqual(got, [new Map([["at", 0]]), new Map([["at", 1]]), undefined]);
 });
 
+test("a generator may use the memory of an item again as soon as it goes on", async () => {
+  const { send } = bed({
+    *vectors() {
+      const vector = new Float32Array(4_096);
+      for (let at = 0; at < 3; at++) yield vector.fill(at);
+    },
+  });
+  const { body } = await send(callOf("vectors"), encodeValue([]));
+  const items = new RecordStream<Float32Array>(body as BodyGiver["body"], {
+    mostBytes: 100_000,
+    decode: (_kind, payload) => decodeValue(payload) as Float32Array,
+  });
+  const firsts: unknown[] = [];
+  for await (const item of items) firsts.push(item[0]);
+  assert.deepEqual(firsts, [0, 1, 2]);
+});
+
 test("a long input is put together in memory of its own, without a copy of the whole", async () => {
   let seen: Uint8Array | undefined;
   const { cancellation } = bed({});
