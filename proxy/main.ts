@@ -26,6 +26,8 @@ import { Proxy } from "./proxy.ts";
 
 /** A last report still leaves before the process ends. */
 const LAST_WORDS_MS = 100;
+/** The worker sends its table as soon as the proxy has dialled it. */
+const TABLE_WAIT_MS = 1_000;
 
 const run = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as RunFile;
 const destination = pino.destination({ fd: 1, maxLength: MOST_UNWRITTEN_LOG_BYTES });
@@ -60,15 +62,19 @@ connectLifeline(
     onClose: () => end("the supervisor is gone"),
   },
 );
+/** Whoever waits for the proxy wants it to know its routes; without a controller it is of use all the same. */
+const { promise: hasTable, resolve: tableCame } = Promise.withResolvers<void>();
+clock.after(TABLE_WAIT_MS, tableCame);
 applyTable(readTable());
 process.on("SIGTERM", () => drain(0));
 const listener = listen({ clock, random, front }, run, (reason) => {
   log.error({ reason }, "the proxy cannot listen");
   link.send({ kind: "proxy", address: undefined, reason });
 });
-void listener.listening.then((address) => {
+void listener.listening.then(async (address) => {
   if (address === undefined) return;
   log.info({ address }, "the proxy listens");
+  await hasTable;
   link.send({ kind: "proxy", address, reason: "" });
 });
 
@@ -118,6 +124,7 @@ function applyTable(update: TableUpdate | undefined): void {
   }
   const { view } = routers;
   if (view === undefined) return;
+  tableCame();
   for (const route of view.routes.values()) routers.warm(route.ingress);
   link.send({ kind: "tableApplied", epoch: view.epoch, version: view.version });
 }

@@ -54,20 +54,40 @@ const KEY_SCHEMES = {
  */
 export function openApiDocument(graph: ApplicationGraph): JsonSchema {
   const ingress = graph.deployments.find(({ name }) => name === graph.ingress);
-  const target = ingress?.target as { readonly input?: unknown; readonly output?: unknown } | undefined;
+  const target = ingress?.target as PredictClass | undefined;
   const isPredict = graph.ingressKind === "predict";
   const isOpen = graph.access === undefined;
   return {
     openapi: "3.1.0",
     info: { title: graph.name, version: "1" },
     servers: [{ url: graph.routePrefix }],
-    paths: isPredict ? { "/": { post: predictOperation(graph, target?.input, target?.output) } } : {},
+    paths: isPredict ? { "/": { post: predictOperation(graph, target) } } : {},
     components: { schemas: { Problem: PROBLEM_SCHEMA }, ...(isOpen ? {} : { securitySchemes: KEY_SCHEMES }) },
     ...(isOpen ? {} : { security: Object.keys(KEY_SCHEMES).map((name) => ({ [name]: [] })) }),
   };
 }
 
-function predictOperation(graph: ApplicationGraph, input: unknown, output: unknown): JsonSchema {
+type PredictClass = {
+  readonly input?: unknown;
+  readonly output?: unknown;
+  readonly prototype?: { readonly predict?: unknown };
+};
+
+/** Only a generator function shows that its method yields; one that returns an iterator is described as if it did not. */
+function isGenerator(method: unknown): boolean {
+  const name = typeof method === "function" ? method.constructor.name : "";
+  return name === "AsyncGeneratorFunction" || name === "GeneratorFunction";
+}
+
+function predictOperation(graph: ApplicationGraph, target: PredictClass | undefined): JsonSchema {
+  const { input, output, prototype } = target ?? {};
+  const item = jsonSchema(output, "output");
+  const ok = isGenerator(prototype?.predict)
+    ? {
+        description: "An event for each item, then `data: [DONE]`",
+        content: { "text/event-stream": { itemSchema: item } },
+      }
+    : { description: "The result", content: { "application/json": { schema: item } } };
   return {
     operationId: "predict",
     summary: `Calls ${graph.ingress}.predict`,
@@ -79,7 +99,7 @@ function predictOperation(graph: ApplicationGraph, input: unknown, output: unkno
       },
     },
     responses: {
-      "200": { description: "The result", content: { "application/json": { schema: jsonSchema(output, "output") } } },
+      "200": ok,
       ...problemResponses(graph.access === undefined ? COMMON_ERRORS : [...COMMON_ERRORS, ...KEY_ERRORS]),
     },
   };

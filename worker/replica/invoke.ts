@@ -133,9 +133,8 @@ export class Invoker implements Actor {
     const { instance, identity } = this.#deps;
     const method = isRemoteMethodName(head.method) ? methodOf(instance, head.method) : undefined;
     if (method === undefined) {
-      throw new InvalidRequestError(
-        `deployment ${identity.deployment} has no method ${head.method} that a handle can call`,
-      );
+      // The calling code is wrong, and not whoever sent the request that it works for.
+      throw new HandlerError(`deployment ${identity.deployment} has no method ${head.method} that a handle can call`);
     }
     const bytes = bytesOf(body);
     const args = decodeValue(bytes instanceof Promise ? await bytes : bytes);

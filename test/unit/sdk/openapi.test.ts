@@ -48,6 +48,16 @@ it("allows anything where a schema cannot say what it takes", () => {
   assert.deepEqual(post.responses["200"]?.content["application/json"]?.schema, {});
 });
 
+it("says that a predict that yields answers events", () => {
+  class Words {
+    async *predict(): AsyncGenerator<string> {
+      yield await Promise.resolve("a");
+    }
+  }
+  const content = documentOf(Words).paths["/"]?.post.responses["200"]?.content;
+  assert.deepEqual(Object.keys(content ?? {}), ["text/event-stream"]);
+});
+
 it("has no paths for an ingress that routes by itself", () => {
   class Site {
     fetch(): Response {

@@ -182,7 +182,7 @@ test("handles reach public methods, and neither hooks nor what every object has"
   assert.equal(await call("double", 4), 8);
   assert.deepEqual(await call("field", Float32Array.of(1, 2)), new Map([["sum", 3]]));
   for (const name of ["setup", "fetch", "constructor", "toString", "__proto__", "gone"]) {
-    assert.equal((await failure(call(name))).code, "invalid_request", name);
+    assert.equal((await failure(call(name))).code, "handler_failed", name);
   }
 });
 
