@@ -1,10 +1,18 @@
 /** Where something listens. */
 export type Address = { readonly host: string; readonly port: number };
 
+/**
+ * What became of bytes that were lent: nobody needs them any more ("free"), they are needed until `onFree` is called
+ * ("held"; only where there is one), or somebody has kept them and their memory is no longer the lender's ("kept").
+ */
+export type Lent = "free" | "held" | "kept";
+
 /** What a socket tells its owner. */
 export interface SocketListener {
   /** Bytes came in. The chunk belongs to the listener and is never reused. */
   onData(chunk: Uint8Array): void;
+  /** As onData, with a chunk that is only lent. */
+  onLentData?(chunk: Uint8Array): Lent;
   /** The send buffer is empty again after `write` returned false. */
   onDrain(): void;
   /** The socket is gone, for whichever reason; called exactly once, last. */
@@ -14,7 +22,9 @@ export interface SocketListener {
 /** A byte stream to a peer. Real ones are TCP; the simulation has its own. */
 export interface ByteSocket {
   /** Queues bytes in order. False: the buffer is over its high-water mark, wait for `onDrain` before more bulk. */
-  write(chunk: Uint8Array): boolean;
+  write(chunk: Uint8Array, onWritten?: () => void): boolean;
+  /** Bytes of chunks whose memory is still needed; falls before an `onWritten` is called. undefined: nobody knows. */
+  readonly unsentBytes?: number;
   /** Holds writes back until `uncork`, so that several chunks leave in one system call. */
   cork(): void;
   uncork(): void;

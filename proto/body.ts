@@ -11,6 +11,7 @@
  */
 import type { ServeError } from "../core/error.ts";
 import { invariant } from "../core/assert.ts";
+import type { Lent } from "../core/network.ts";
 
 /**
  * Takes a body piece by piece, until `onEnd` or `onError`. After `onEnd` nothing follows but, while not all of it is used
@@ -19,6 +20,8 @@ import { invariant } from "../core/assert.ts";
 export interface BodyReceiver {
   /** The bytes are the receiver's to keep. It says `consumed` when it has used them up. */
   onData(bytes: Uint8Array): void;
+  /** As onData, with bytes that are only lent. It says `consumed` as ever. */
+  onLentData?(bytes: Uint8Array, onFree?: () => void): Lent;
   onEnd(): void;
   onError(error: ServeError): void;
 }
@@ -46,7 +49,7 @@ export class BodyStream {
   readonly #producer: BodyProducer;
   #receiver: BodyReceiver | undefined;
   #isTaken = false;
-  #waiting: Uint8Array[] = [];
+  #waiting: { readonly bytes: Uint8Array; readonly onFree: (() => void) | undefined }[] = [];
   #outstandingBytes = 0;
   /** What came before somebody took the body has been handed over: from then on the receiver hears things at once. */
   #isHandedOver = false;
@@ -80,7 +83,16 @@ export class BodyStream {
     if (this.#outcome !== undefined || this.#hasEnded || bytes.byteLength === 0) return;
     this.#outstandingBytes += bytes.byteLength;
     if (this.#isHandedOver) this.#receiver?.onData(bytes);
-    else this.#waiting.push(bytes);
+    else this.#waiting.push({ bytes, onFree: undefined });
+  }
+
+  /** For the producer: the next bytes, which are only lent. */
+  lend(bytes: Uint8Array, onFree?: () => void): Lent {
+    if (this.#outcome !== undefined || this.#hasEnded || bytes.byteLength === 0) return "free";
+    this.#outstandingBytes += bytes.byteLength;
+    if (this.#isHandedOver) return this.#handOver(bytes, onFree);
+    this.#waiting.push({ bytes, onFree });
+    return onFree === undefined ? "kept" : "held";
   }
 
   /** For the producer: there is no more. */
@@ -102,7 +114,11 @@ export class BodyStream {
     this.#isTaken = true;
     this.#receiver = receiver;
     // What is written meanwhile waits its turn behind what came before.
-    for (let part = this.#waiting.shift(); part !== undefined; part = this.#waiting.shift()) receiver.onData(part);
+    for (let part = this.#waiting.shift(); part !== undefined; part = this.#waiting.shift()) {
+      const { bytes, onFree } = part;
+      if (onFree === undefined) receiver.onData(bytes);
+      else if (this.#handOver(bytes, onFree) === "free") onFree();
+    }
     this.#isHandedOver = true;
     if (this.#outcome?.error !== undefined) this.#receiver?.onError(this.#outcome.error);
     else if (this.#hasEnded) receiver.onEnd();
@@ -137,6 +153,13 @@ export class BodyStream {
   onSettled(listener: (error: ServeError | undefined) => void): void {
     if (this.#outcome === undefined) this.#listeners.push(listener);
     else listener(this.#outcome.error);
+  }
+
+  #handOver(bytes: Uint8Array, onFree: (() => void) | undefined): Lent {
+    const receiver = this.#receiver;
+    if (receiver?.onLentData !== undefined) return receiver.onLentData(bytes, onFree);
+    receiver?.onData(bytes);
+    return "kept";
   }
 
   #settleIfUsedUp(): void {

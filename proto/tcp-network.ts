@@ -1,5 +1,6 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
-import type { ByteSocket, Listener, Network, SocketListener } from "../core/network.ts";
+import type { ByteSocket, Lent, Listener, Network, SocketListener } from "../core/network.ts";
+import { adopt, readsFor, type ReadListener } from "./socket-reads.ts";
 
 /** Connections that may wait to be accepted; a burst of routers that all connect to a new replica fits. */
 const BACKLOG = 1_024;
@@ -8,7 +9,8 @@ const BACKLOG = 1_024;
 export const tcpNetwork: Network = {
   connect(address, listener, timeoutMs) {
     return new Promise<ByteSocket>((resolve, reject) => {
-      const socket = connect({ host: address.host, port: address.port, noDelay: true });
+      const reads = new Reads();
+      const socket = connect({ host: address.host, port: address.port, noDelay: true, onread: readsFor(reads) });
       const timer = setTimeout(() => {
         const text = `no connection to ${address.host}:${address.port} within ${timeoutMs} ms`;
         socket.destroy(Object.assign(new Error(text), { code: "ETIMEDOUT" }));
@@ -21,14 +23,17 @@ export const tcpNetwork: Network = {
       socket.once("connect", () => {
         clearTimeout(timer);
         socket.off("error", onError);
-        resolve(attach(socket, listener));
+        resolve(attach(socket, reads, listener));
       });
     });
   },
 
   listen(address, onSocket) {
     return new Promise<Listener>((resolve, reject) => {
-      const server = createServer({ noDelay: true }, (socket) => attach(socket, onSocket));
+      const server = createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
+        const reads = new Reads();
+        attach(adopt(accepted, reads, false), reads, onSocket);
+      });
       server.once("error", reject);
       server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, () => {
         server.off("error", reject);
@@ -46,9 +51,29 @@ export const tcpNetwork: Network = {
   },
 };
 
-function attach(socket: Socket, onSocket: (socket: ByteSocket) => SocketListener): ByteSocket {
+/** What a socket reads goes to its listener, once there is one. */
+class Reads implements ReadListener {
+  listener: SocketListener | undefined;
+
+  onData(bytes: Buffer): boolean {
+    this.listener?.onData(bytes);
+    return true;
+  }
+
+  onLentData(bytes: Buffer): Lent {
+    const { listener } = this;
+    if (listener?.onLentData !== undefined) return listener.onLentData(bytes);
+    listener?.onData(bytes);
+    return "kept";
+  }
+}
+
+function attach(socket: Socket, reads: Reads, onSocket: (socket: ByteSocket) => SocketListener): ByteSocket {
   const byteSocket: ByteSocket = {
-    write: (chunk) => socket.write(chunk),
+    write: (chunk, onWritten) => (onWritten === undefined ? socket.write(chunk) : socket.write(chunk, onWritten)),
+    get unsentBytes() {
+      return socket.writableLength;
+    },
     cork: () => socket.cork(),
     uncork: () => socket.uncork(),
     pause: () => void socket.pause(),
@@ -56,8 +81,8 @@ function attach(socket: Socket, onSocket: (socket: ByteSocket) => SocketListener
     destroy: (error) => void socket.destroy(error),
   };
   const listener = onSocket(byteSocket);
+  reads.listener = listener;
   let failure: Error | undefined;
-  socket.on("data", (chunk: Buffer) => listener.onData(chunk));
   socket.on("drain", () => listener.onDrain());
   socket.on("error", (error) => {
     failure = error;

@@ -47,7 +47,10 @@ export function createLlhttpFront(
     closesIdle: false,
   };
   // Half-open, so that a client that ends its request too early can be told.
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => void new Connection(socket, front));
+  const server = createServer(
+    { noDelay: true, allowHalfOpen: true, pauseOnConnect: true },
+    (socket) => void new Connection(socket, front),
+  );
   server.maxConnections = MOST_CLIENT_CONNECTIONS;
   let sweep: NodeJS.Timeout | undefined;
   let idleTimer: NodeJS.Timeout | undefined;

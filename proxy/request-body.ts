@@ -11,6 +11,7 @@
  */
 import { HttpRequestError, PayloadTooLargeError, type ServeError } from "../core/error.ts";
 import { MIN_BODY_BYTES_PER_SECOND, MOST_REPLAYED_BODY_BYTES, STREAM_WINDOW_BYTES } from "../core/limits.ts";
+import type { Lent } from "../core/network.ts";
 import { BodyStream, type Body, type BodyProducer } from "../proto/body.ts";
 import { DEFAULT_FRONT_LIMITS, type FrontLimits } from "./http-front.ts";
 
@@ -65,19 +66,31 @@ export class IncomingBody implements BodyProducer {
 
   /** The next bytes; they are the body's to keep. */
   push(chunk: Uint8Array): void {
-    if (this.#isOver) return;
+    this.#take(chunk);
+  }
+
+  /** The next bytes, which are only lent. */
+  lend(chunk: Uint8Array, onFree: () => void): Lent {
+    return this.#take(chunk, onFree);
+  }
+
+  /** @param onFree where the chunk is only lent. */
+  #take(chunk: Uint8Array, onFree?: () => void): Lent {
+    if (this.#isOver) return "free";
     const { length, mostBytes } = this.#options;
     this.#bytes += chunk.byteLength;
     if (this.#bytes > mostBytes) {
       this.#refuse();
-      return;
+      return "free";
     }
+    let lent: Lent = "kept";
     if (this.#stream === undefined) {
       this.#parts.push(chunk);
       if (this.#bytes > MOST_REPLAYED_BODY_BYTES) this.#startStream();
-    } else this.#write(this.#stream, chunk);
+    } else lent = this.#write(this.#stream, chunk, onFree);
     // A parser lets no more through than was declared, so there is nothing to wait for.
     if (this.#bytes === length) this.end();
+    return lent;
   }
 
   /** That was all. */
@@ -152,10 +165,13 @@ export class IncomingBody implements BodyProducer {
     this.#parts.length = 0;
   }
 
-  #write(stream: BodyStream, chunk: Uint8Array): void {
-    stream.write(chunk);
-    if (this.#isPaused || this.#isOver || stream.outstandingBytes < STREAM_WINDOW_BYTES) return;
+  #write(stream: BodyStream, chunk: Uint8Array, onFree?: () => void): Lent {
+    let lent: Lent = "kept";
+    if (onFree === undefined) stream.write(chunk);
+    else lent = stream.lend(chunk, onFree);
+    if (this.#isPaused || this.#isOver || stream.outstandingBytes < STREAM_WINDOW_BYTES) return lent;
     this.#isPaused = true;
     this.#options.pause();
+    return lent;
   }
 }

@@ -112,6 +112,7 @@ async function measured(method: "GET" | "POST", fault: Fault): Promise<void> {
     String(late.filter(isFromSlow).length),
   ];
   rows.push([fault.name, method, ...figures, JSON.stringify(outcomes)]);
+  console.error(rows.at(-1)?.join("  "));
 }
 
 function p99Of(endings: readonly Ending[]): number {

@@ -44,7 +44,7 @@ export class BodyReader implements BodyProducer {
   onData(bytes: Uint8Array, hasMore: boolean): boolean {
     this.#creditBytes -= bytes.byteLength;
     if (this.#creditBytes < 0) return false;
-    this.body.write(bytes);
+    if (this.body.lend(bytes) !== "free") this.#connection.keepChunk();
     if (!hasMore) this.body.end();
     return true;
   }

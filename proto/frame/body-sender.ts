@@ -1,4 +1,5 @@
 import type { ServeError } from "../../core/error.ts";
+import type { Lent } from "../../core/network.ts";
 import type { BodyReceiver, BodyStream } from "../body.ts";
 import type { FrameConnection } from "./connection.ts";
 import { FRAME } from "./frame.ts";
@@ -15,6 +16,9 @@ export type BodySenderOptions = {
   readonly onDone: (error: ServeError | undefined) => void;
 };
 
+/** What waits for credit; `onFree` where it is lent. */
+type Part = { readonly bytes: Uint8Array; readonly onFree: (() => void) | undefined };
+
 /**
  * Sends a body as DATA frames, as far as the peer has given credit; what lies beyond waits here, and is bounded because
  * its producer hears of nothing consumed. The frame that says that the body broke off is for the owner to send.
@@ -25,7 +29,7 @@ export class BodySender implements BodyReceiver {
   readonly #body: BodyStream;
   readonly #onDone: (error: ServeError | undefined) => void;
   #creditBytes: number;
-  #waiting: Uint8Array[] = [];
+  #waiting: Part[] = [];
   #hasStarted = false;
   #hasEnded = false;
   #isOver = false;
@@ -61,11 +65,15 @@ export class BodySender implements BodyReceiver {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#isOver) return;
-    if (this.#waiting.length > 0 || bytes.byteLength > this.#creditBytes) {
-      this.#waiting.push(bytes);
-      this.#sendWaiting();
-    } else this.#sendPart(bytes);
+    this.onLentData(bytes);
+  }
+
+  onLentData(bytes: Uint8Array, onFree?: () => void): Lent {
+    if (this.#isOver) return "free";
+    if (this.#waiting.length === 0 && bytes.byteLength <= this.#creditBytes) return this.#sendPart(bytes, onFree);
+    this.#waiting.push({ bytes, onFree });
+    this.#sendWaiting();
+    return onFree === undefined ? "kept" : "held";
   }
 
   onEnd(): void {
@@ -82,26 +90,30 @@ export class BodySender implements BodyReceiver {
 
   #sendWaiting(): void {
     let sent = 0;
-    for (const bytes of this.#waiting) {
+    for (const { bytes, onFree } of this.#waiting) {
       if (bytes.byteLength > this.#creditBytes) break;
-      this.#sendPart(bytes);
+      if (this.#sendPart(bytes, onFree) === "free") onFree?.();
       sent += 1;
     }
     this.#waiting.splice(0, sent);
     const first = this.#waiting[0];
     if (first !== undefined && this.#creditBytes > 0) {
-      // Part of a piece: all credit is used, so that a window smaller than a piece still moves.
+      // Part of a piece: all credit is used, so that a window smaller than a piece still moves. Its memory is free when
+      // the rest of it is: what is written to one connection is written in order.
       const take = this.#creditBytes;
-      this.#waiting[0] = first.subarray(take);
-      this.#sendPart(first.subarray(0, take));
+      this.#waiting[0] = { bytes: first.bytes.subarray(take), onFree: first.onFree };
+      this.#sendPart(first.bytes.subarray(0, take), undefined);
     }
     this.#finish();
   }
 
-  #sendPart(bytes: Uint8Array): void {
+  #sendPart(bytes: Uint8Array, onFree: (() => void) | undefined): Lent {
     this.#creditBytes -= bytes.byteLength;
-    this.#connection.sendOpen(FRAME.DATA, this.#stream, "", [bytes]);
+    let lent: Lent = "kept";
+    if (onFree === undefined) this.#connection.sendOpen(FRAME.DATA, this.#stream, "", [bytes]);
+    else lent = this.#connection.lend(this.#stream, bytes, onFree);
     this.#body.consumed(bytes.byteLength);
+    return lent;
   }
 
   #finish(): void {

@@ -1,8 +1,16 @@
 import type { Defer } from "../../core/clock.ts";
 import { invariant } from "../../core/assert.ts";
 import { MOST_FRAME_HEAD_BYTES } from "../../core/limits.ts";
-import type { ByteSocket, SocketListener } from "../../core/network.ts";
-import { FRAME_PREFIX_BYTES, FrameReader, writePrefix, type Frame, type FrameBounds, type FrameKind } from "./frame.ts";
+import type { ByteSocket, Lent, SocketListener } from "../../core/network.ts";
+import {
+  FRAME,
+  FRAME_PREFIX_BYTES,
+  FrameReader,
+  writePrefix,
+  type Frame,
+  type FrameBounds,
+  type FrameKind,
+} from "./frame.ts";
 
 /**
  * Frames over one socket.
@@ -52,8 +60,14 @@ export class FrameConnection implements SocketListener {
   #isTurnOpen = false;
   #sentFrames = 0;
   #flushedFrames = 0;
+  #flushedBytes = 0;
+  /** What was lent and is needed until so many bytes are written, in order. */
+  readonly #held: { readonly until: number; readonly onFree: () => void }[] = [];
+  readonly #onWritten = (): void => this.#freeWritten();
   #closeReason: string | undefined;
   #isGone = false;
+  /** Somebody keeps bytes of what was lent. */
+  #isChunkKept = false;
 
   constructor({ socket, defer, bounds, listener }: FrameConnectionOptions) {
     this.#socket = socket;
@@ -90,6 +104,17 @@ export class FrameConnection implements SocketListener {
     return this.#send({ kind, stream, head, hasMore: true }, body);
   }
 
+  /** Sends bytes that are only lent, as DATA after which more follows. They leave at once. */
+  lend(stream: number, bytes: Uint8Array, onFree: () => void): Lent {
+    this.sendOpen(FRAME.DATA, stream, "", [bytes]);
+    this.#flush(this.#onWritten);
+    const { unsentBytes } = this.#socket;
+    if (unsentBytes === 0 || this.#isGone || this.#closeReason !== undefined) return "free";
+    if (unsentBytes === undefined) return "kept";
+    this.#held.push({ until: this.#flushedBytes, onFree });
+    return "held";
+  }
+
   #send(out: Outgoing, body: readonly Uint8Array[]): number {
     const frame = ++this.#sentFrames;
     if (this.#closeReason !== undefined || this.#isGone) return frame;
@@ -116,6 +141,19 @@ export class FrameConnection implements SocketListener {
     if (failure !== undefined) this.close(failure);
   }
 
+  onLentData(chunk: Uint8Array): Lent {
+    if (this.#closeReason !== undefined) return "free";
+    this.#isChunkKept = false;
+    const failure = this.#reader.push(chunk, true);
+    if (failure !== undefined) this.close(failure);
+    return this.#isChunkKept ? "kept" : "free";
+  }
+
+  /** For whoever was just given a piece of DATA, and keeps bytes of it: they stay as they are. */
+  keepChunk(): void {
+    this.#isChunkKept = true;
+  }
+
   onDrain(): void {
     // Nothing waits for it: see the head of this file.
   }
@@ -125,6 +163,7 @@ export class FrameConnection implements SocketListener {
     this.#isGone = true;
     this.#closeReason ??= error === undefined ? "the peer closed the connection" : error.message;
     this.#chunks = [];
+    for (const { onFree } of this.#held.splice(0)) onFree();
     this.#listener.onClose(this.#closeReason);
   }
 
@@ -164,7 +203,15 @@ export class FrameConnection implements SocketListener {
     this.#sliceStart = this.#slabUsed;
   }
 
-  #flush(): void {
+  #freeWritten(): void {
+    const writtenBytes = this.#flushedBytes - (this.#socket.unsentBytes ?? 0);
+    for (let first = this.#held[0]; first !== undefined && first.until <= writtenBytes; first = this.#held[0]) {
+      this.#held.shift();
+      first.onFree();
+    }
+  }
+
+  #flush(onWritten?: () => void): void {
     if (this.#isGone || this.#closeReason !== undefined) return;
     this.#cut();
     const chunks = this.#chunks;
@@ -173,11 +220,16 @@ export class FrameConnection implements SocketListener {
     this.#chunks = [];
     this.#flushedFrames = this.#sentFrames;
     if (chunks.length === 1) {
-      this.#socket.write(first);
+      this.#flushedBytes += first.byteLength;
+      this.#socket.write(first, onWritten);
       return;
     }
     this.#socket.cork();
-    for (const chunk of chunks) this.#socket.write(chunk);
+    const last = chunks.at(-1);
+    for (const chunk of chunks) {
+      this.#flushedBytes += chunk.byteLength;
+      this.#socket.write(chunk, chunk === last ? onWritten : undefined);
+    }
     this.#socket.uncork();
   }
 }

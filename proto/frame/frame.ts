@@ -57,7 +57,7 @@ export type Frame = {
   readonly kind: FrameKind;
   readonly stream: number;
   readonly head: string;
-  /** The receiver's to keep, and never reused. */
+  /** The receiver's to keep, and never reused; a piece of DATA after `FrameConnection.keepChunk`. */
   readonly body: Uint8Array;
   /** More of the stream's body follows. */
   readonly hasMore: boolean;
@@ -112,15 +112,21 @@ export class FrameReader {
   #partial: PartialFrame | undefined;
   #data: OpenData | undefined;
   #failure: string | undefined;
+  /** The chunk that is being read is lent. */
+  #isLent = false;
 
   constructor(bounds: FrameBounds, receive: FrameReceiver) {
     this.bounds = bounds;
     this.#receive = receive;
   }
 
-  /** Takes the next bytes. Gives the reason when they cannot be frames: the connection must then be closed. */
-  push(chunk: Uint8Array): string | undefined {
+  /**
+   * Takes the next bytes, which may be lent for the length of the call: then what is handed on of DATA is lent too, and
+   * all else is copied. Gives the reason when they cannot be frames: the connection must then be closed.
+   */
+  push(chunk: Uint8Array, isLent = false): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
+    this.#isLent = isLent;
     let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     if (this.#rest !== undefined) {
       bytes = Buffer.concat([this.#rest, bytes]);
@@ -137,7 +143,7 @@ export class FrameReader {
       }
       at = next;
     }
-    if (at < bytes.length) this.#rest = bytes.subarray(at);
+    if (at < bytes.length) this.#rest = isLent ? Buffer.from(bytes.subarray(at)) : bytes.subarray(at);
     return undefined;
   }
 
@@ -158,7 +164,7 @@ export class FrameReader {
     if (end <= bytes.length) {
       const bodyStart = headStart + headBytes;
       const head = headBytes === 0 ? "" : bytes.toString("latin1", headStart, bodyStart);
-      const body = bodyBytes === 0 ? NO_BYTES : bytes.subarray(bodyStart, end);
+      const body = bodyBytes === 0 ? NO_BYTES : this.#bodyOf(bytes, bodyStart, end, kind);
       this.#receive({ kind, stream, head, body, hasMore });
       return end;
     }
@@ -177,6 +183,15 @@ export class FrameReader {
     };
     this.#partial = partial;
     return this.#fill(partial, bytes, headStart);
+  }
+
+  /** A body that lies in one chunk. */
+  #bodyOf(bytes: Buffer, start: number, end: number, kind: FrameKind): Buffer {
+    const body = bytes.subarray(start, end);
+    if (!this.#isLent || kind === FRAME.DATA) return body;
+    const own = Buffer.allocUnsafeSlow(end - start);
+    own.set(body);
+    return own;
   }
 
   /** Hands on what has come of a DATA frame; gives where the rest begins. */

@@ -14,6 +14,8 @@ import type { Duplex } from "node:stream";
 import { CancelledError, HttpRequestError, InvalidRequestError, type ServeError } from "../../core/error.ts";
 import { MOST_HEADER_BYTES } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
+import type { Lent } from "../../core/network.ts";
+import { adopt, type ReadListener } from "../../proto/socket-reads.ts";
 import { rawErrorAnswer } from "../error-response.ts";
 import type { ExchangeHandler, FrontLimits, HttpAnswer } from "../http-front.ts";
 import { isEndedByClose, writeAnswer } from "./answer.ts";
@@ -43,7 +45,7 @@ const CR = 13;
 const LF = 10;
 
 /** Reads requests from one socket and answers them; see the head of this file. */
-export class Connection implements ExchangeOwner {
+export class Connection implements ExchangeOwner, ReadListener {
   readonly wire: Wire;
   readonly #front: FrontParts;
   readonly #socket: Socket;
@@ -57,12 +59,13 @@ export class Connection implements ExchangeOwner {
   /** When a sweep first saw it idle. */
   #idleAt: number | undefined;
 
-  constructor(socket: Socket, front: FrontParts) {
+  /** @param accepted by a server with `pauseOnConnect`, half open. */
+  constructor(accepted: Socket, front: FrontParts) {
+    const socket = adopt(accepted, this, true);
     this.#socket = socket;
     this.#front = front;
     this.wire = new Wire(socket, front.limits, front.flushes);
     front.connections.add(this);
-    socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);
     socket.on("drain", this.#onDrain);
     // Its close says all there is to know.
@@ -97,7 +100,6 @@ export class Connection implements ExchangeOwner {
     this.#isHandedOver = true;
     const socket = this.#socket;
     socket.pause();
-    socket.off("data", this.#onData);
     socket.off("end", this.#onEnd);
     socket.off("drain", this.#onDrain);
     const head = this.#held ?? Buffer.alloc(0);
@@ -130,14 +132,27 @@ export class Connection implements ExchangeOwner {
     this.wire.destroy();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
-    if (!this.wire.isOpen) {
-      this.wire.discard(chunk.length);
-      return;
+  onData(chunk: Buffer): boolean {
+    // Whoever has it now reads it as a stream.
+    if (this.#isHandedOver) return this.#socket.push(chunk);
+    if (this.wire.isOpen) {
+      this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
+      this.#advance();
+    } else this.wire.discard(chunk.length);
+    return true;
+  }
+
+  /** The next part of a body, most of the time: that may be on its way before this returns. */
+  onLentData(chunk: Buffer, onFree: () => void): Lent {
+    const isNext = this.#held === undefined && !this.#isHandedOver && this.wire.isOpen;
+    const lent = isNext ? this.#exchange?.inbound?.lend(chunk, onFree) : undefined;
+    if (lent === undefined) {
+      this.onData(chunk);
+      return "kept";
     }
-    this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
     this.#advance();
-  };
+    return lent;
+  }
 
   readonly #onDrain = (): void => {
     this.#exchange?.stream?.onDrain();

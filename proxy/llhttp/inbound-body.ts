@@ -8,6 +8,7 @@
  */
 import type { ServeError } from "../../core/error.ts";
 import { MOST_DISCARDED_BYTES, MOST_REPLAYED_BODY_BYTES } from "../../core/limits.ts";
+import type { Lent } from "../../core/network.ts";
 import type { Body } from "../../proto/body.ts";
 import type { FrontLimits } from "../http-front.ts";
 import { IncomingBody } from "../request-body.ts";
@@ -81,6 +82,15 @@ export class InboundBody {
       return bytes.length;
     }
     return this.#options.chunked === undefined ? this.#takeDeclared(bytes) : this.#takeChunked(bytes);
+  }
+
+  /** As `take`, with bytes that are only lent, all its own. undefined: not taken. */
+  lend(bytes: Buffer, onFree: () => void): Lent | undefined {
+    const isPlain = this.#options.chunked === undefined && this.#error === undefined && !this.#isUnwanted;
+    if (!isPlain || this.#incoming === undefined || bytes.length > this.#leftBytes) return undefined;
+    this.#leftBytes -= bytes.length;
+    if (this.#leftBytes === 0) this.#isComplete = true;
+    return this.#incoming.lend(bytes, onFree);
   }
 
   /** See HttpExchange.readBody. */

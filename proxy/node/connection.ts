@@ -54,7 +54,13 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
     this.#reader = new ReaderWatch(socket);
     // Its close says all there is to know, and node:http listens no more once it has handed a socket over.
     socket.on("error", ignore);
-    socket.on("close", () => this.#onClose());
+    socket.on("close", () => {
+      const error = new CancelledError("the client went away");
+      this.#upgrade?.cancel(error);
+      this.#current?.cancel(error);
+      for (const exchange of this.#waiting) exchange.cancel(error);
+      this.#waiting.length = 0;
+    });
     // node:http calls it after the last answer.
     socket.destroySoon = () => this.#closeSoon();
   }
@@ -246,33 +252,5 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
     if (current?.isEnded === true && current.isBodyOpen) return this.limits.requestReadTimeoutMs;
     // node:http closes what is idle when it drains, and does not call idle what never was in use.
     return this.#front.isDraining && this.socket.bytesRead === 0 ? this.limits.sweepMs : undefined;
-  }
-
-  #onClose(): void {
-    const error = new CancelledError("the client went away");
-    this.#upgrade?.cancel(error);
-    this.#current?.cancel(error);
-    for (const exchange of this.#waiting) exchange.cancel(error);
-    this.#waiting.length = 0;
-  }
-}
-
-function ignore(): void {}
-
-/** Calls back when node:http, which may still have earlier ones to write, has written this answer. */
-function afterAnswer(response: ServerResponse, then: () => void): void {
-  if (response.writableFinished) then();
-  else response.once("finish", then);
-}
-
-/** What a parse error or time-out is told the client as. */
-function parseError(error: NodeJS.ErrnoException): ServeError {
-  switch (error.code) {
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return new HttpRequestError("request_timeout", "the request did not arrive in time");
-    case "HPE_HEADER_OVERFLOW":
-      return new HttpRequestError("headers_too_large", `the request's head has more than ${MOST_HEADER_BYTES} bytes`);
-    default:
-      return new InvalidRequestError("these bytes are not a valid HTTP/1.1 request");
   }
 }

@@ -18,7 +18,7 @@ export function decodeBody(contentType: string, body: Uint8Array, isOwn = false)
   if (contentType === "application/json") return decodeJson(body);
   const type = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   // A copy begins at offset 0, so that user code can look at it as floats.
-  if (type === "application/octet-stream") return isOwn ? body : new Uint8Array(body);
+  if (type === "application/octet-stream") return isOwn ? body : ownBytes(body);
   if (type !== "" && type !== "application/json" && !type.endsWith("+json")) {
     throw new HttpRequestError(
       "unsupported_media_type",
@@ -26,6 +26,12 @@ export function decodeBody(contentType: string, body: Uint8Array, isOwn = false)
     );
   }
   return decodeJson(body);
+}
+
+/** Memory that begins at 0 and holds these bytes and nothing else; they are the receiver's to keep. */
+function ownBytes(body: Uint8Array): Uint8Array {
+  if (body.byteLength !== body.buffer.byteLength || !(body.buffer instanceof ArrayBuffer)) return new Uint8Array(body);
+  return new Uint8Array(body.buffer);
 }
 
 function decodeJson(body: Uint8Array): unknown {

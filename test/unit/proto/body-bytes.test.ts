@@ -31,3 +31,18 @@ test("a stream that breaks off rejects with its error", async () => {
   giver.body.fail(new CancelledError("gone"));
   await assert.rejects(Promise.resolve(gathering), /gone/);
 });
+
+test("bytes that are lent are copied to their place, and kept where the place was not known", async () => {
+  for (const [length, outcome] of [
+    [4, "free"],
+    [undefined, "kept"],
+  ] as const) {
+    const giver = new BodyGiver(length);
+    const gathering = bytesOf(giver.body);
+    const parts = [Buffer.from("ab"), Buffer.from("cd")];
+    for (const part of parts) assert.equal(giver.body.lend(part, assert.fail), outcome);
+    if (outcome === "free") for (const part of parts) part.fill(0);
+    giver.body.end();
+    assert.equal(Buffer.from(await gathering).toString(), "abcd");
+  }
+});

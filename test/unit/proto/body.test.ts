@@ -85,3 +85,34 @@ test("an ended body whose rest nobody has used up can still be broken off", () =
   body.abort(new CancelledError("y"));
   assert.deepEqual(heard, ["receive", "abc", "end", "settled cancelled", "error cancelled"]);
 });
+
+test("bytes that are lent are held until somebody takes the body, and its receiver says what becomes of them", () => {
+  const body = new BodyStream({ onConsumed() {}, onCancel() {} });
+  const freed: string[] = [];
+  const lend = (text: string): string => body.lend(Buffer.from(text), () => freed.push(text));
+  assert.deepEqual([lend("a"), lend("b"), body.lend(Buffer.from("c"))], ["held", "held", "kept"]);
+  const outcomes = ["free", "kept", "held"] as const;
+  let count = 0;
+  const taken: string[] = [];
+  body.receive({
+    onData: (bytes) => taken.push(`own ${Buffer.from(bytes).toString()}`),
+    onLentData(bytes) {
+      taken.push(`lent ${Buffer.from(bytes).toString()}`);
+      return outcomes[count++] ?? "free";
+    },
+    onEnd() {},
+    onError() {},
+  });
+  assert.deepEqual(taken, ["lent a", "lent b", "own c"]);
+  assert.deepEqual(freed, ["a"]);
+  assert.equal(lend("d"), "held");
+  body.cancel(new CancelledError("enough"));
+  assert.equal(lend("e"), "free");
+});
+
+test("a receiver that knows nothing of lending keeps what is lent", () => {
+  const { body, heard, take } = bed();
+  take();
+  assert.equal(body.lend(Buffer.from("a"), assert.fail), "kept");
+  assert.deepEqual(heard, ["receive", "a", "consumed 1"]);
+});

@@ -88,3 +88,47 @@ test("a close is told once to each end, and frames after it go nowhere", async (
   assert.equal(written.length, 0);
   assert.equal(near.flushedFrames, 0);
 });
+
+/** Takes what is written only when it is told to. */
+class SlowSocket extends MemorySocket {
+  unsentBytes = 0;
+  onWritten: (() => void) | undefined;
+  isSlow = false;
+
+  override write(chunk: Uint8Array, onWritten?: () => void): boolean {
+    if (this.isSlow) this.unsentBytes += chunk.byteLength;
+    this.onWritten = onWritten ?? this.onWritten;
+    return super.write(chunk);
+  }
+
+  sendOut(bytes: number): void {
+    this.unsentBytes -= bytes;
+    this.onWritten?.();
+  }
+}
+
+test("what is lent is free once its bytes are written, in order, and at the latest with the close", async () => {
+  const socket = new SlowSocket();
+  const listener: FrameListener = { onFrame() {}, onClose() {} };
+  const connection = new FrameConnection({ socket, defer() {}, bounds: BOUNDS, listener });
+  socket.listener = connection;
+  const freed: string[] = [];
+  const lend = (name: string): string => connection.lend(1, new Uint8Array(20_000), () => freed.push(name));
+  assert.equal(lend("at once"), "free");
+  socket.isSlow = true;
+  assert.deepEqual([lend("a"), lend("b"), lend("c")], ["held", "held", "held"]);
+  socket.sendOut(20_000);
+  assert.deepEqual(freed, []);
+  socket.sendOut(12);
+  assert.deepEqual(freed, ["a"]);
+  socket.sendOut(20_012);
+  assert.deepEqual(freed, ["a", "b"]);
+  connection.close("enough");
+  assert.equal(lend("late"), "free");
+  await settle();
+  assert.deepEqual(freed, ["a", "b", "c"]);
+});
+
+test("a socket that cannot tell what it has written keeps what is lent", () => {
+  assert.equal(pair().near.lend(1, new Uint8Array(20_000), assert.fail), "kept");
+});

@@ -121,3 +121,34 @@ test("DATA is handed on in the pieces it comes in, and only its last piece is th
     [600, false],
   ]);
 });
+
+test("of a chunk that is only lent, everything but pieces of DATA outlasts it", () => {
+  const sent = [FRAME.REQUEST, FRAME.DATA, FRAME.ANSWER].map((kind, at) => {
+    return {
+      kind,
+      stream: at,
+      head: kind === FRAME.DATA ? "" : "head",
+      body: Buffer.alloc(5_000, 65 + at),
+      hasMore: false,
+    };
+  });
+  const bytes = Buffer.concat(sent.map(bytesOf));
+  for (const cut of [3, 6_000, bytes.length - 5_010, bytes.length]) {
+    const texts: string[] = [];
+    const later: Frame[] = [];
+    const reader = new FrameReader(BOUNDS, (frame) => {
+      if (frame.kind === FRAME.DATA) texts.push(Buffer.from(frame.body).toString());
+      else later.push(frame);
+    });
+    for (const part of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
+      const lent = Buffer.from(part);
+      assert.equal(reader.push(lent, true), undefined);
+      lent.fill("x");
+    }
+    assert.equal(texts.join(""), "B".repeat(5_000));
+    assert.deepEqual(
+      later.map(({ head, body }) => head + Buffer.from(body).toString()),
+      [`head${"A".repeat(5_000)}`, `head${"C".repeat(5_000)}`],
+    );
+  }
+});
