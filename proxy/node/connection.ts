@@ -254,3 +254,23 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
     return this.#front.isDraining && this.socket.bytesRead === 0 ? this.limits.sweepMs : undefined;
   }
 }
+
+function ignore(): void {}
+
+/** Calls back when node:http, which may still have earlier ones to write, has written this answer. */
+function afterAnswer(response: ServerResponse, then: () => void): void {
+  if (response.writableFinished) then();
+  else response.once("finish", then);
+}
+
+/** What a parse error or time-out is told the client as. */
+function parseError(error: NodeJS.ErrnoException): ServeError {
+  switch (error.code) {
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new HttpRequestError("request_timeout", "the request did not arrive in time");
+    case "HPE_HEADER_OVERFLOW":
+      return new HttpRequestError("headers_too_large", `the request's head has more than ${MOST_HEADER_BYTES} bytes`);
+    default:
+      return new InvalidRequestError("these bytes are not a valid HTTP/1.1 request");
+  }
+}
