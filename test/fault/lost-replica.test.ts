@@ -17,6 +17,8 @@ const SLOTS = 16;
 /** What a busy machine may take to tell a client of a lost connection. */
 const AT_ONCE_MS = 500;
 const STREAM_COUNT = 12;
+/** Of a test that waits for what a server may never send. */
+const PATIENCE = { timeout: 60_000 };
 
 /** GET of `/` is idempotent, POST is not; each takes 20 ms. `/events` and WebSockets tell their replica's pid first. */
 const APP = `
@@ -148,7 +150,7 @@ for (const front of ["llhttp", "node"]) {
       assert.ok(failed.length <= KILLS * SLOTS, `${failed.length} failed`);
     });
 
-    test("event streams there are told within 100 ms and break off; the others go on", async () => {
+    test("event streams there are told within 100 ms and break off; the others go on", PATIENCE, async () => {
       await whole();
       const streams = await Promise.all(Array.from({ length: STREAM_COUNT }, () => openStream(cluster.http)));
       const victim = streams[0]?.pid ?? 0;
@@ -165,7 +167,7 @@ for (const front of ["llhttp", "node"]) {
       for (const { close } of streams) close();
     });
 
-    test("WebSockets there close with 1011; the others go on", async () => {
+    test("WebSockets there close with 1011; the others go on", PATIENCE, async () => {
       await whole();
       const sockets = await Promise.all(
         Array.from({ length: STREAM_COUNT }, async () => {
@@ -204,7 +206,7 @@ describe("a proxy of two that is killed", () => {
   });
   after(() => cluster.close());
 
-  test("takes the streams of its own connections with it; the other's go on", async () => {
+  test("takes the streams of its own connections with it; the other's go on", PATIENCE, async () => {
     const streams = await Promise.all(Array.from({ length: 2 * STREAM_COUNT }, () => openStream(cluster.http)));
     const broken = new Set<OpenStream>();
     for (const stream of streams) {
