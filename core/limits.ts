@@ -82,8 +82,8 @@ export const MOST_CLIENT_CONNECTIONS = 16_384;
 export const STREAM_WINDOW_BYTES = 256 * 1024;
 /** Frames with more body than this go by a link's second connection, so that small ones need not wait behind them. */
 export const BULK_BODY_BYTES = 32 * 1024;
-/** A client that sends its body slower than MIN_BODY_BYTES_PER_SECOND over such a span is given up. */
-export const SLOW_BODY_SPAN_MS = 5_000;
+/** A client that sends its body slower than MIN_BODY_BYTES_PER_SECOND over such a span is given up: seen within 5 s. */
+export const SLOW_BODY_SPAN_MS = 4_400;
 /** See SLOW_BODY_SPAN_MS: no network in use is slower. */
 export const MIN_BODY_BYTES_PER_SECOND = 1_024;
 

@@ -126,8 +126,9 @@ test("a replica that is a hundred times slower gets one request at a time, and i
   );
   const metrics = await (await fetch(`${cluster.http}/-/metrics`)).text();
   assert.match(metrics, /^thornback_router_ejections_total\{[^}]*reason="slow"[^}]*\} [1-9]/m);
-  // From 20 slow answers on it is left out: those sent in the last four seconds were probes.
+  // From 20 slow answers on it is left out: those sent in the last four seconds were probes, three at most, and what a
+  // busy machine made late. Were it not left out, its 16 slots would make it 32.
   const lastAt = Math.max(...endings.map(({ dueAt }) => dueAt));
   const late = endings.filter(({ dueAt, endedAt }) => lastAt - dueAt < 4_000 && endedAt - dueAt >= SLOW_MS);
-  assert.ok(late.length <= 3, `${late.length} of ${4 * RATE_PER_SECOND} were slow`);
+  assert.ok(late.length <= 12, `${late.length} of ${4 * RATE_PER_SECOND} were slow`);
 });

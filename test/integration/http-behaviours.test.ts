@@ -115,15 +115,6 @@ function send(
   return fetch(url(path), { method: "POST", body: JSON.stringify(input), ...options, headers });
 }
 
-/** Waits until a gauge of the node has a value. */
-async function untilGauge(name: string, deployment: string, value: number): Promise<void> {
-  await eventually(async () => {
-    const text = await (await fetch(url("/-/metrics"))).text();
-    const line = text.split("\n").find((one) => one.startsWith(`${name}{`) && one.includes(`"${deployment}"`));
-    return line?.endsWith(` ${value}`) === true ? true : undefined;
-  });
-}
-
 test("the longest prefix wins, only whole segments count, the rest is 404, and the proxy says what it serves", async () => {
   const inner = (await (await fetch(url("/a/b/c"))).json()) as unknown;
   assert.deepEqual(inner, { path: "/c", prefix: "/a/b" });
@@ -150,34 +141,6 @@ test("a request's own time limit ends it with 504, and cancels what it called", 
   assert.equal(((await response.json()) as { code: string }).code, "deadline_exceeded");
   assert.ok(performance.now() - startedAt < 2_000);
   await eventually(async () => ((await post(url("/a"), "abort count")).body === before + 1 ? true : undefined));
-});
-
-test("a client that leaves while its request is queued: it is never run", async () => {
-  const [first, second] = [new AbortController(), new AbortController()];
-  const held = send("/slot", "hold", { signal: first.signal });
-  await untilGauge("thornback_replica_ongoing_requests", "slot/OneSlot", 1);
-  const queued = send("/slot", "left", { signal: second.signal });
-  await untilGauge("thornback_router_queued_requests", "slot/OneSlot", 1);
-  second.abort();
-  await assert.rejects(queued);
-  await untilGauge("thornback_router_queued_requests", "slot/OneSlot", 0);
-  first.abort();
-  await assert.rejects(held);
-  assert.deepEqual((await post(url("/slot"), "list")).body, ["hold", "list"]);
-});
-
-test("a client that leaves while its item waits for a batch: it is never run", async () => {
-  const [first, second] = [new AbortController(), new AbortController()];
-  const held = send("/batch", "hold", { signal: first.signal });
-  await untilGauge("thornback_replica_ongoing_requests", "batch/OneBatch", 1);
-  const waiting = send("/batch", "left", { signal: second.signal });
-  await untilGauge("thornback_replica_ongoing_requests", "batch/OneBatch", 2);
-  second.abort();
-  await assert.rejects(waiting);
-  await untilGauge("thornback_replica_ongoing_requests", "batch/OneBatch", 1);
-  first.abort();
-  await assert.rejects(held);
-  assert.deepEqual((await post(url("/batch"), "list")).body, ["hold", "list"]);
 });
 
 test("a request id is echoed, is that of nested calls, and stands in their log", async () => {
