@@ -106,10 +106,12 @@ export class FrameConnection implements SocketListener {
 
   /** Sends bytes that are only lent, as DATA after which more follows. They leave at once. */
   lend(stream: number, bytes: Uint8Array, onFree: () => void): Lent {
-    this.sendOpen(FRAME.DATA, stream, "", [bytes]);
+    if (this.#isGone || this.#closeReason !== undefined) return "free";
+    this.#sentFrames += 1;
+    this.#append({ kind: FRAME.DATA, stream, head: "", hasMore: true }, [bytes]);
     this.#flush(this.#onWritten);
     const { unsentBytes } = this.#socket;
-    if (unsentBytes === 0 || this.#isGone || this.#closeReason !== undefined) return "free";
+    if (unsentBytes === 0) return "free";
     if (unsentBytes === undefined) return "kept";
     this.#held.push({ until: this.#flushedBytes, onFree });
     return "held";
