@@ -176,6 +176,13 @@ export class BodyStream {
   }
 }
 
+/** Bytes of all parts together. */
+export function byteLengthOf(parts: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.byteLength;
+  return bytes;
+}
+
 /** Whether a body comes in pieces. */
 export function isStream(body: Body): body is BodyStream {
   return body instanceof BodyStream;

@@ -6,7 +6,7 @@
  * comes, because a record may be longer than the window that its writer has.
  */
 import { CancelledError, InternalError, type ServeError } from "../core/error.ts";
-import type { BodyStream } from "./body.ts";
+import { byteLengthOf, type BodyStream } from "./body.ts";
 import { RecordReader, recordToWire, type RecordKind } from "./codec/record.ts";
 
 /** Answer of a decoder: this record was the last. */
@@ -143,8 +143,7 @@ const MOST_JOINED_BYTES = 4_096;
 /** Writes a record into a body. Answers with its length on the wire. */
 export function writeRecord(body: BodyStream, kind: RecordKind, payload: readonly Uint8Array[]): number {
   const parts = recordToWire(kind, payload);
-  let bytes = 0;
-  for (const part of parts) bytes += part.byteLength;
+  const bytes = byteLengthOf(parts);
   if (bytes <= MOST_JOINED_BYTES) body.write(Buffer.concat(parts, bytes));
   else for (const part of parts) body.write(part);
   return bytes;

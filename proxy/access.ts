@@ -19,6 +19,7 @@ import type { RouteEntry } from "../core/table.ts";
 import { isStream, type Body } from "../proto/body.ts";
 import { admit, type KeyLimits, type KeyUse, shareOf, unused } from "./decide/admit.ts";
 import { ForwardedHeaders } from "./forwarded-headers.ts";
+import { headerOf } from "./request-head.ts";
 
 /** What {@link Access} is made of. */
 export type AccessDeps = {
@@ -137,7 +138,7 @@ class MeteredAdmission implements Admission {
 
 /** The key that a request brings; its header is taken out. */
 function takeKey(headers: string[]): string {
-  const name = hasHeader(headers, API_KEY_HEADER) ? API_KEY_HEADER : "authorization";
+  const name = headerOf(headers, API_KEY_HEADER) !== undefined ? API_KEY_HEADER : "authorization";
   const at = headers.findIndex((text, index) => index % 2 === 0 && text === name);
   const value = headers[at + 1] ?? "";
   const key = at < 0 ? undefined : name === API_KEY_HEADER ? value : /^Bearer +(\S+)$/i.exec(value)?.[1];
@@ -147,14 +148,9 @@ function takeKey(headers: string[]): string {
   }
   headers.splice(at, 2);
   // Of two keys nobody can say which is meant.
-  if (hasHeader(headers, name))
+  if (headerOf(headers, name) !== undefined)
     throw new UnauthenticatedError(`the request has more than one ${name} header: send one`);
   return key;
-}
-
-function hasHeader(headers: readonly string[], name: string): boolean {
-  for (let at = 0; at < headers.length; at += 2) if (headers[at] === name) return true;
-  return false;
 }
 
 /** Place of a key among digests, -1 when it is none of them; takes the same time wherever it is, and whether it is. */

@@ -7,24 +7,15 @@
  * requests on a connection (`connection.ts`), answers (`answer.ts`, `streamed-answer.ts`), and patience: one sweep per
  * front looks for connections that are too slow, there are no timers of requests.
  */
-import { createServer, type AddressInfo, type Server } from "node:net";
+import { createServer } from "node:net";
 import { MOST_CLIENT_CONNECTIONS } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
-import type { Address } from "../core/network.ts";
-import {
-  DEFAULT_FRONT_LIMITS,
-  type ExchangeHandler,
-  type FrontLimits,
-  type HttpFront,
-  type ListenOptions,
-} from "./http-front.ts";
+import { bindServer } from "./bind-server.ts";
+import { DEFAULT_FRONT_LIMITS, type ExchangeHandler, type FrontLimits, type HttpFront } from "./http-front.ts";
 import { Connection, type FrontParts } from "./llhttp/connection.ts";
 import { FlushQueue } from "./llhttp/flush-queue.ts";
 import { RequestParser } from "./llhttp/parser.ts";
 import { stopAccepting } from "./stop-accepting.ts";
-
-/** Connections that may wait to be accepted. */
-const BACKLOG = 1_024;
 
 /**
  * Makes the front.
@@ -67,7 +58,7 @@ export function createLlhttpFront(
   });
   server.on("close", stopTimers);
   return {
-    listen: (options) => listen(server, options),
+    listen: (options) => bindServer(server, options),
     drain() {
       front.isDraining = true;
       idleTimer ??= setTimeout(() => {
@@ -87,19 +78,4 @@ export function createLlhttpFront(
 function checkAll(connections: ReadonlySet<Connection>): void {
   const now = performance.now();
   for (const connection of connections) connection.check(now);
-}
-
-function listen(server: Server, { address, isShared }: ListenOptions): Promise<Address> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: Error): void => {
-      server.off("listening", onListening);
-      reject(error);
-    };
-    const onListening = (): void => {
-      server.off("error", onError);
-      resolve({ host: address.host, port: (server.address() as AddressInfo).port });
-    };
-    server.once("error", onError).once("listening", onListening);
-    server.listen({ host: address.host, port: address.port, backlog: BACKLOG, reusePort: isShared });
-  });
 }

@@ -5,11 +5,12 @@
  * one sweep of all connections.
  */
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { HttpRequestError } from "../core/error.ts";
 import { MOST_CLIENT_CONNECTIONS, MOST_HEADER_BYTES, MOST_HEADERS } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { Address } from "../core/network.ts";
+import { bindServer } from "./bind-server.ts";
 import {
   DEFAULT_FRONT_LIMITS,
   type ExchangeHandler,
@@ -21,9 +22,6 @@ import { NodeConnection, type NodeFrontState } from "./node/connection.ts";
 import { NodeExchange } from "./node/exchange.ts";
 import { ServedMessage } from "./node/served-message.ts";
 import { stopAccepting } from "./stop-accepting.ts";
-
-/** Connections that may wait to be accepted. */
-const BACKLOG = 1_024;
 
 /** Makes the front. */
 export function createNodeFront(
@@ -60,6 +58,9 @@ class NodeFront implements HttpFront {
     // One more than may be, because Node drops what is over it in silence.
     server.maxHeadersCount = MOST_HEADERS + 1;
     server.maxConnections = MOST_CLIENT_CONNECTIONS;
+    server.on("listening", () => {
+      this.#sweepTimer = setInterval(() => this.#sweep(), limits.sweepMs).unref();
+    });
     server.on("connection", (socket) => this.#open(socket));
     server.on("request", (request, response) => this.#onRequest(request, response, false));
     server.on("checkContinue", (request, response) => this.#onRequest(request, response, true));
@@ -78,21 +79,8 @@ class NodeFront implements HttpFront {
     server.on("clientError", (error, socket) => this.#connections.get(socket as Socket)?.onClientError(error));
   }
 
-  listen({ address, isShared }: ListenOptions): Promise<Address> {
-    const server = this.#server;
-    return new Promise((resolve, reject) => {
-      const onError = (error: Error): void => {
-        server.off("listening", onListening);
-        reject(error);
-      };
-      const onListening = (): void => {
-        server.off("error", onError);
-        this.#sweepTimer = setInterval(() => this.#sweep(), this.#state.limits.sweepMs).unref();
-        resolve({ host: address.host, port: (server.address() as AddressInfo).port });
-      };
-      server.once("error", onError).once("listening", onListening);
-      server.listen({ host: address.host, port: address.port, backlog: BACKLOG, reusePort: isShared });
-    });
+  listen(options: ListenOptions): Promise<Address> {
+    return bindServer(this.#server, options);
   }
 
   drain(): Promise<void> {

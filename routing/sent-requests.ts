@@ -8,7 +8,7 @@
  */
 import { CancelledError, InternalError, QueueFullError, ServeError } from "../core/error.ts";
 import { STREAM_WINDOW_BYTES } from "../core/limits.ts";
-import { isStream, EMPTY_BODY, type Body } from "../proto/body.ts";
+import { byteLengthOf, EMPTY_BODY, isStream, type Body } from "../proto/body.ts";
 import {
   answerHeadFromWire,
   countFromWire,
@@ -221,7 +221,5 @@ export class SentRequests {
 /** By which the connection is chosen. A stream of small things counts as small, one of unknown length as large. */
 function bodyBytesOf(head: OutgoingHead, body: Body): number {
   if (isStream(body)) return head.kind === "http" ? (body.length ?? Infinity) : 0;
-  let bytes = 0;
-  for (const part of body) bytes += part.byteLength;
-  return bytes;
+  return byteLengthOf(body);
 }

@@ -1,3 +1,5 @@
+import { byteLengthOf } from "../body.ts";
+
 /**
  * Records in a body that streams: messages of a WebSocket, items of a call that yields.
  *
@@ -23,11 +25,9 @@ const PREFIX_BYTES = 5;
 
 /** A record, to be written in this order. */
 export function recordToWire(kind: RecordKind, payload: readonly Uint8Array[]): Uint8Array[] {
-  let bytes = 0;
-  for (const part of payload) bytes += part.byteLength;
   const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
   prefix[0] = kind;
-  prefix.writeUInt32BE(bytes, 1);
+  prefix.writeUInt32BE(byteLengthOf(payload), 1);
   return [prefix, ...payload];
 }
 

@@ -2,6 +2,7 @@ import type { Defer } from "../../core/clock.ts";
 import { invariant } from "../../core/assert.ts";
 import { MOST_FRAME_HEAD_BYTES } from "../../core/limits.ts";
 import type { ByteSocket, Lent, SocketListener } from "../../core/network.ts";
+import { byteLengthOf } from "../body.ts";
 import {
   FRAME,
   FRAME_PREFIX_BYTES,
@@ -171,8 +172,7 @@ export class FrameConnection implements SocketListener {
 
   #append({ kind, stream, head, hasMore }: Outgoing, body: readonly Uint8Array[]): void {
     invariant(head.length <= MOST_FRAME_HEAD_BYTES, "a frame's head is longer than its length field can say");
-    let bodyBytes = 0;
-    for (const part of body) bodyBytes += part.byteLength;
+    const bodyBytes = byteLengthOf(body);
     const isCopied = bodyBytes <= BY_REFERENCE_BYTES;
     this.#reserve(FRAME_PREFIX_BYTES + head.length + (isCopied ? bodyBytes : 0));
     writePrefix(this.#slab, this.#slabUsed, { kind, stream, headBytes: head.length, bodyBytes, hasMore });

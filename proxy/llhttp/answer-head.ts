@@ -29,15 +29,6 @@ export function answerHead(status: number, headers: readonly string[], isLengthK
   return head;
 }
 
-/** Whether a header is among those that were given. */
-export function hasHeader(headers: readonly string[], lowerName: string): boolean {
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at] ?? "";
-    if (name.length === lowerName.length && name.toLowerCase() === lowerName) return true;
-  }
-  return false;
-}
-
 function mayBeOurs(nameLength: number): boolean {
   return nameLength === 14 || nameLength === 17 || nameLength === 10;
 }

@@ -1,8 +1,9 @@
 import { InternalError } from "../../core/error.ts";
-import { isStream } from "../../proto/body.ts";
+import { byteLengthOf, isStream } from "../../proto/body.ts";
 import { errorAnswer } from "../error-response.ts";
 import type { HttpAnswer } from "../http-front.ts";
-import { answerHead, hasHeader } from "./answer-head.ts";
+import { headerOf } from "../request-head.ts";
+import { answerHead } from "./answer-head.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Wire } from "./wire.ts";
 
@@ -56,11 +57,10 @@ type WholeAnswer = {
 };
 
 function writeWhole(wire: Wire, { status, headers, body }: WholeAnswer, request: AnsweredRequest): void {
-  let bytes = 0;
-  if (body !== undefined) for (const part of body) bytes += part.byteLength;
+  const bytes = body === undefined ? 0 : byteLengthOf(body);
   const isHead = request.method === "HEAD";
   // An answer to HEAD may name the length that GET would have.
-  const isLengthTheirs = isHead && (bytes === 0 || hasHeader(headers, "content-length"));
+  const isLengthTheirs = isHead && (bytes === 0 || headerOf(headers, "content-length") !== undefined);
   const head = answerHead(status, headers, isLengthTheirs);
   if (head === undefined) {
     writeWhole(wire, errorAnswer(unsendable(), "") as WholeAnswer, request);

@@ -1,8 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { InternalError, type ServeError } from "../../core/error.ts";
-import { isStream, type BodyReceiver, type BodyStream } from "../../proto/body.ts";
+import { byteLengthOf, isStream, type BodyReceiver, type BodyStream } from "../../proto/body.ts";
 import { errorAnswer } from "../error-response.ts";
 import type { HttpAnswer } from "../http-front.ts";
+import { headerOf } from "../request-head.ts";
 
 /** Answers up to this leave as one string together with their head; more is cheaper by reference. */
 const ONE_WRITE_BYTES = 4_096;
@@ -51,11 +52,11 @@ function writeWhole(
   }: Pick<HttpAnswer, "status" | "headers"> & { readonly body: readonly Uint8Array[] | undefined },
   owner: AnswerOwner,
 ): void {
-  let bytes = 0;
-  for (const part of body ?? []) bytes += part.byteLength;
+  const bytes = body === undefined ? 0 : byteLengthOf(body);
   const isHead = owner.method === "HEAD";
   // An answer to HEAD may name the length that GET would have.
-  const isLengthOurs = body !== undefined && !(isHead && (bytes === 0 || hasLength(headers)));
+  const isLengthOurs =
+    body !== undefined && !(isHead && (bytes === 0 || headerOf(headers, "content-length") !== undefined));
   if (writeHead(response, status, isLengthOurs ? withLength(headers, bytes) : headers)) {
     if (body === undefined || isHead || bytes === 0) response.end();
     else if (bytes <= ONE_WRITE_BYTES) response.end(latin1(body), "latin1");
@@ -87,13 +88,6 @@ function writeHead(response: ServerResponse, status: number, headers: readonly s
 
 function withLength(headers: readonly string[], bytes: number | undefined): string[] {
   return headers.concat(bytes === undefined ? [] : ["content-length", String(bytes)]);
-}
-
-function hasLength(headers: readonly string[]): boolean {
-  for (let at = 0; at < headers.length; at += 2) {
-    if (headers[at]?.toLowerCase() === "content-length") return true;
-  }
-  return false;
 }
 
 /** Small bodies as the text that node:http puts behind the head in the same write. */

@@ -1,7 +1,7 @@
 import { HandlerError, type ServeError } from "../../core/error.ts";
 import { MOST_FRAME_BODY_BYTES, STREAM_WINDOW_BYTES } from "../../core/limits.ts";
 import type { RequestScope } from "../../core/request-scope.ts";
-import { BodyStream, isStream } from "../../proto/body.ts";
+import { BodyStream, byteLengthOf, isStream } from "../../proto/body.ts";
 import type { Answer } from "../../proto/exchange.ts";
 import type { Expiring } from "../../routing/deadline-sweep.ts";
 
@@ -56,8 +56,7 @@ export class OngoingRequest implements Expiring {
       this.#stream(answer, body);
       return;
     }
-    let bytes = 0;
-    for (const part of body) bytes += part.byteLength;
+    const bytes = byteLengthOf(body);
     if (bytes <= STREAM_WINDOW_BYTES) {
       this.#finish("ok");
       this.#end.resolve(answer);

@@ -11,7 +11,7 @@ import { Cancellation } from "../../core/cancellation.ts";
 import { CancelledError, ServeError } from "../../core/error.ts";
 import { BULK_BODY_BYTES, STREAM_WINDOW_BYTES } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
-import { EMPTY_BODY, isStream, type Body, type BodyStream } from "../../proto/body.ts";
+import { byteLengthOf, EMPTY_BODY, isStream, type Body, type BodyStream } from "../../proto/body.ts";
 import {
   answerHeadToWire,
   countFromWire,
@@ -153,7 +153,7 @@ export class RouterLink {
         this.#stream(stream, { ongoing, head, body, isEager: body.length === undefined && isEager(status, headers) });
       else {
         this.#end(stream, ongoing);
-        this.#connectionFor(ongoing, bytesOf(body)).send(FRAME.ANSWER, stream, head, body);
+        this.#connectionFor(ongoing, byteLengthOf(body)).send(FRAME.ANSWER, stream, head, body);
       }
     } catch (error) {
       const serveError = ServeError.from(error);
@@ -209,10 +209,4 @@ type Streaming = {
 function isEager(status: number, headers: readonly string[]): boolean {
   if (status === 101 || headers.length === 0) return true;
   return headers.some((field, at) => at % 2 === 1 && field.startsWith("text/event-stream"));
-}
-
-function bytesOf(body: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const part of body) bytes += part.byteLength;
-  return bytes;
 }
