@@ -1,5 +1,5 @@
 /**
- * Reads of sockets without new memory for each.
+ * Reads of sockets without new memory for each, and without one that has much to say keeping the others from theirs.
  *
  * Node gives every read 64 KB of new memory, which garbage collection pays for: for every 64 MB of it the engine starts a
  * full collection. With bodies of 64 KB and more that was half of what a request cost. So what comes is read into memory that stays:
@@ -8,9 +8,12 @@
  *
  * A small read is copied, and is its listener's to keep. A large one is only lent, so that it can be written on, or copied
  * to its place, without a copy between; where the listener holds or keeps it, the next read gets another block.
+ *
+ * A socket that filled a whole read has had its turn, and goes on in another one (read-turns.ts).
  */
-import { type OnReadOpts, Socket } from "node:net";
+import { connect, type OnReadOpts, Socket } from "node:net";
 import type { Lent } from "../core/network.ts";
+import { type Reader, waitForTurn } from "./read-turns.ts";
 
 /** As much as Node reads at a time. */
 const READ_BYTES = 64 * 1024;
@@ -48,11 +51,14 @@ function release(block: Block): void {
 }
 
 /** The reads of one socket. */
-class SocketReads implements OnReadOpts {
+export class SocketReads implements OnReadOpts, Reader {
   readonly #listener: ReadListener;
   #block: Block | undefined;
   #isBulk = false;
   #smallReads = 0;
+  #isWaiting = false;
+  /** Whose they are; known once it is made. */
+  socket: Socket | undefined;
   /** Where the next read goes. */
   readonly buffer = (): Uint8Array => {
     if (!this.#isBulk) return shared;
@@ -68,14 +74,28 @@ class SocketReads implements OnReadOpts {
       this.#isBulk = true;
       const copy = Buffer.allocUnsafeSlow(length);
       copy.set(bytes);
-      return this.#listener.onData(copy);
+      return this.#listener.onData(copy) && this.#isStillOn(length);
     }
     if (this.#listener.onLentData(bytes, block.onFree) !== "free") this.#block = undefined;
-    return true;
+    return this.#isStillOn(length);
   };
 
   constructor(listener: ReadListener) {
     this.#listener = listener;
+  }
+
+  /** Reads on, unless its listener has stopped it meanwhile. */
+  goOn(): void {
+    this.#isWaiting = false;
+    if (this.socket?.destroyed === false && !this.socket.isPaused()) this.socket.resume();
+  }
+
+  /** A read that is not full has emptied the socket. */
+  #isStillOn(length: number): boolean {
+    if (length < READ_BYTES) return true;
+    if (!this.#isWaiting) waitForTurn(this);
+    this.#isWaiting = true;
+    return false;
   }
 
   #onSmall(bytes: Buffer): boolean {
@@ -89,9 +109,10 @@ class SocketReads implements OnReadOpts {
   }
 }
 
-/** How a socket that connects reads for a listener. */
-export function readsFor(listener: ReadListener): OnReadOpts {
-  return new SocketReads(listener);
+/** A socket that connects, and reads for a listener. Nagle's delay is off. */
+export function connectFor(listener: ReadListener, host: string, port: number): Socket {
+  const reads = new SocketReads(listener);
+  return (reads.socket = connect({ host, port, noDelay: true, onread: reads }));
 }
 
 type Insides = { _handle?: { readonly useUserBuffer?: unknown } | null; _server?: unknown };
@@ -110,8 +131,9 @@ export function adopt(accepted: Socket, listener: ReadListener, allowHalfOpen: b
     });
     return accepted.resume();
   }
-  const options: object = { handle, allowHalfOpen, onread: readsFor(listener) };
-  const socket = new Socket(options);
+  const reads = new SocketReads(listener);
+  const options: object = { handle, allowHalfOpen, onread: reads };
+  const socket = (reads.socket = new Socket(options));
   // By this its server counts connections.
   (socket as Insides)._server = insides._server;
   insides._server = null;

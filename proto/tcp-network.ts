@@ -1,6 +1,6 @@
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { ByteSocket, Lent, Listener, Network, SocketListener } from "../core/network.ts";
-import { adopt, readsFor, type ReadListener } from "./socket-reads.ts";
+import { adopt, connectFor, type ReadListener } from "./socket-reads.ts";
 
 /** Connections that may wait to be accepted; a burst of routers that all connect to a new replica fits. */
 const BACKLOG = 1_024;
@@ -10,7 +10,7 @@ export const tcpNetwork: Network = {
   connect(address, listener, timeoutMs) {
     return new Promise<ByteSocket>((resolve, reject) => {
       const reads = new Reads();
-      const socket = connect({ host: address.host, port: address.port, noDelay: true, onread: readsFor(reads) });
+      const socket = connectFor(reads, address.host, address.port);
       const timer = setTimeout(() => {
         const text = `no connection to ${address.host}:${address.port} within ${timeoutMs} ms`;
         socket.destroy(Object.assign(new Error(text), { code: "ETIMEDOUT" }));

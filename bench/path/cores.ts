@@ -32,7 +32,22 @@ export function planCores(coreCount = availableParallelism()): CorePlan {
   return { coreCount, load: 0, bulkLoad: 0, proxies: [1, 1], replicas: [0, 0], inner: 0, caution };
 }
 
+/**
+ * Where everything is while a load measures when something comes, not how much: with two cores the load gets one for itself,
+ * as it has it with a bare server, and replicas share the proxy's.
+ */
+export function planForTiming(plan: CorePlan): CorePlan {
+  if (plan.coreCount >= 4) return plan;
+  return { ...plan, replicas: [plan.proxies[0], plan.proxies[0]], inner: plan.proxies[0] };
+}
+
 /** Keeps all threads of a process, and those it will start, on a core. */
 export function pin(pid: number, core: number): void {
-  execFileSync("taskset", ["-acp", String(core), String(pid)], { stdio: "ignore" });
+  const args = ["-acp", String(core), String(pid)];
+  try {
+    execFileSync("taskset", args, { stdio: "ignore" });
+  } catch {
+    // A thread that ends while it looks through them makes it fail; the next time it is not among them.
+    execFileSync("taskset", args, { stdio: "ignore" });
+  }
 }

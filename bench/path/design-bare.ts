@@ -11,6 +11,7 @@ export function bareDesign(name: DesignName, program: string): Design {
         url: `http://127.0.0.1:${line}`,
         proxyPids: child.pid === undefined ? [] : [child.pid],
         replicaPids: () => [],
+        place: () => undefined,
         close: () => endProgram(child),
       };
     },

@@ -35,8 +35,9 @@ export function thornbackDesign(name: DesignName, flags: readonly string[], file
         await deploy(admin, file);
         const status = await getStatus(admin);
         const proxyPids = pidsOfProxies(dataDir);
-        pinAll(cores, proxyPids, status);
-        return { name, url: report.http, proxyPids, replicaPids: (route) => pidsOf(status, route), close };
+        const place = (plan: CorePlan): void => pinAll(plan, proxyPids, status);
+        place(cores);
+        return { name, url: report.http, proxyPids, replicaPids: (route) => pidsOf(status, route), place, close };
       } catch (error) {
         await close();
         throw error;

@@ -29,6 +29,8 @@ export type RunningDesign = {
   readonly proxyPids: readonly number[];
   /** Of the replicas that answer a route; none where the proxy does. */
   replicaPids(route: Route): readonly number[];
+  /** Moves its processes to their cores. */
+  place(cores: CorePlan): void;
   close(): Promise<void>;
 };
 

@@ -3,6 +3,7 @@
  * with another design. So a minute in which the machine is busy with something else falls on all of them, and a
  * ratio is taken between windows of one round only.
  */
+import { planForTiming } from "./cores.ts";
 import type { DesignName, RunningDesign } from "./design.ts";
 import type { Figures, Load, WindowOptions } from "./load/load.ts";
 
@@ -39,12 +40,14 @@ export type RoundOptions = WindowOptions & { readonly rounds: number; readonly w
 /** Measures one load on those of its designs that run. */
 export async function measureInRounds(load: Load, started: Started, options: RoundOptions): Promise<LoadResult> {
   const designs = load.designs.flatMap((name) => started.running.get(name) ?? []);
+  const cores = load.isTiming === true ? planForTiming(options.cores) : options.cores;
+  for (const design of designs) design.place(cores);
   const windows = new Map<DesignName, Figures[]>(designs.map(({ name }) => [name, []]));
   const problems = new Map(started.problems);
   const measure = async (design: RunningDesign, seconds: number): Promise<Figures | undefined> => {
     if (problems.has(design.name)) return undefined;
     try {
-      return await load.measure(design, { cores: options.cores, seconds });
+      return await load.measure(design, { cores, seconds });
     } catch (error) {
       problems.set(design.name, error instanceof Error ? error.message : String(error));
       return undefined;

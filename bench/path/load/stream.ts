@@ -42,6 +42,7 @@ export const STREAM_LOADS: readonly Load[] = [
   {
     name: `SSE, ${String(PACED_STREAMS)} streams, a chunk every ${String(PACE_MS)} ms`,
     designs: ["bare", "llhttp", "node"],
+    isTiming: true,
     columns: [
       { key: "chunksPerSecond", title: "chunks/s", digits: 0 },
       { key: "latenessP50Ms", title: "lateness p50 ms", digits: 2 },

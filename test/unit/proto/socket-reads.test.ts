@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect, createServer, type AddressInfo, type OnReadOpts, type Socket } from "node:net";
 import { test } from "node:test";
 import type { Lent } from "../../../core/network.ts";
-import { adopt, readsFor, type ReadListener } from "../../../proto/socket-reads.ts";
+import { adopt, type ReadListener, SocketReads } from "../../../proto/socket-reads.ts";
 
 const LARGE = 64 * 1024;
 
@@ -25,13 +25,13 @@ function bed(answers: Lent[] = []): {
       return answers.shift() ?? "free";
     },
   };
-  const reads: OnReadOpts = readsFor(listener);
+  const reads: OnReadOpts = new SocketReads(listener);
   const next = reads.buffer as () => Uint8Array;
   let memory = next() as Buffer;
   const read = (letter: string, length: number): Buffer => {
     const used = memory;
     used.fill(letter, 0, length);
-    assert.ok(reads.callback(length, used));
+    reads.callback(length, used);
     memory = next() as Buffer;
     return used;
   };
@@ -81,6 +81,36 @@ test("a socket that has only small reads for a while gives up its memory", () =>
   assert.notEqual(one.read("c", 10), block);
   other.read("d", LARGE);
   assert.equal(other.read("e", LARGE), block);
+});
+
+test(
+  "a socket that has filled a read has had its turn, and others go on before it does again",
+  { timeout: 10_000 },
+  async () => {
+    const order: string[] = [];
+    const bulk = (name: string): SocketReads => {
+      const reads = new SocketReads({ onData: () => true, onLentData: () => "free" });
+      const socket = { destroyed: false, isPaused: () => name === "paused", resume: () => order.push(name) };
+      reads.socket = socket as unknown as Socket;
+      return reads;
+    };
+    const fill = (reads: SocketReads): boolean => {
+      const memory = (reads.buffer as () => Uint8Array)();
+      return reads.callback(LARGE, memory);
+    };
+    const [a, b, paused, c] = [bulk("a"), bulk("b"), bulk("paused"), bulk("c")];
+    assert.deepEqual([a, b, paused, c].map(fill), [false, false, false, false]);
+    while (order.length < 2) await new Promise(setImmediate);
+    assert.deepEqual(order, ["a", "b"]);
+    fill(a);
+    while (order.length < 4) await new Promise(setImmediate);
+    assert.deepEqual(order, ["a", "b", "c", "a"], "one that its listener paused stays so");
+  },
+);
+
+test("a read that empties the socket is no turn", () => {
+  const reads = new SocketReads({ onData: () => true, onLentData: () => "free" });
+  assert.equal(reads.callback(LARGE - 1, Buffer.alloc(LARGE)), true);
 });
 
 test(
