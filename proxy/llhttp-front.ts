@@ -16,6 +16,7 @@ import { Connection, type FrontParts } from "./llhttp/connection.ts";
 import { FlushQueue } from "./llhttp/flush-queue.ts";
 import { RequestParser } from "./llhttp/parser.ts";
 import { stopAccepting } from "./stop-accepting.ts";
+import { Sweep } from "./sweep.ts";
 
 /**
  * Makes the front.
@@ -43,14 +44,14 @@ export function createLlhttpFront(
     (socket) => void new Connection(socket, front),
   );
   server.maxConnections = MOST_CLIENT_CONNECTIONS;
-  let sweep: NodeJS.Timeout | undefined;
+  let sweep: Sweep | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
   const stopTimers = (): void => {
-    clearInterval(sweep);
+    sweep?.stop();
     clearTimeout(idleTimer);
   };
   server.on("listening", () => {
-    sweep = setInterval(() => checkAll(connections), limits.sweepMs).unref();
+    sweep = new Sweep(connections, limits.sweepMs);
   });
   server.on("error", (err) => {
     // Otherwise it could not listen, and who asked it to hears why.
@@ -63,7 +64,7 @@ export function createLlhttpFront(
       front.isDraining = true;
       idleTimer ??= setTimeout(() => {
         front.closesIdle = true;
-        checkAll(connections);
+        sweep?.all();
       }, limits.drainIdleMs);
       return new Promise((resolve) => stopAccepting(server, () => resolve()));
     },
@@ -73,9 +74,4 @@ export function createLlhttpFront(
       for (const connection of connections) connection.close();
     },
   };
-}
-
-function checkAll(connections: ReadonlySet<Connection>): void {
-  const now = performance.now();
-  for (const connection of connections) connection.check(now);
 }

@@ -22,6 +22,7 @@ import { NodeConnection, type NodeFrontState } from "./node/connection.ts";
 import { NodeExchange } from "./node/exchange.ts";
 import { ServedMessage } from "./node/served-message.ts";
 import { stopAccepting } from "./stop-accepting.ts";
+import { Sweep, SWEEP_PARTS } from "./sweep.ts";
 
 /** Makes the front. */
 export function createNodeFront(
@@ -36,9 +37,8 @@ class NodeFront implements HttpFront {
   readonly #state: NodeFrontState;
   readonly #server: Server;
   readonly #connections = new Map<Socket, NodeConnection>();
-  #sweepTimer: NodeJS.Timeout | undefined;
-  /** It has drained for so long that nothing more is expected on connections that are idle. */
-  #closesIdle = false;
+  #sweep: Sweep | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(state: NodeFrontState) {
     this.#state = state;
@@ -52,14 +52,14 @@ class NodeFront implements HttpFront {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: 0,
       keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: limits.sweepMs,
+      connectionsCheckingInterval: Math.ceil(limits.sweepMs / SWEEP_PARTS),
     });
     this.#server = server;
     // One more than may be, because Node drops what is over it in silence.
     server.maxHeadersCount = MOST_HEADERS + 1;
     server.maxConnections = MOST_CLIENT_CONNECTIONS;
     server.on("listening", () => {
-      this.#sweepTimer = setInterval(() => this.#sweep(), limits.sweepMs).unref();
+      this.#sweep = new Sweep(this.#connections, limits.sweepMs);
     });
     server.on("connection", (socket) => this.#open(socket));
     server.on("request", (request, response) => this.#onRequest(request, response, false));
@@ -85,10 +85,12 @@ class NodeFront implements HttpFront {
 
   drain(): Promise<void> {
     this.#state.isDraining = true;
-    setTimeout(() => {
-      this.#closesIdle = true;
-      this.#sweep();
-    }, this.#state.limits.drainIdleMs);
+    const { drainIdleMs, sweepMs } = this.#state.limits;
+    // By then nothing more is expected on connections that are idle, and others follow as they become it.
+    this.#idleTimer ??= setTimeout(() => {
+      this.#idleTimer = setInterval(() => this.#server.closeIdleConnections(), sweepMs).unref();
+      this.#server.closeIdleConnections();
+    }, drainIdleMs);
     return new Promise((resolve) =>
       stopAccepting(this.#server, () => {
         this.close();
@@ -98,7 +100,8 @@ class NodeFront implements HttpFront {
   }
 
   close(): void {
-    clearInterval(this.#sweepTimer);
+    this.#sweep?.stop();
+    clearInterval(this.#idleTimer);
     this.#server.close();
     for (const socket of this.#connections.keys()) socket.destroy();
   }
@@ -111,12 +114,6 @@ class NodeFront implements HttpFront {
   #onRequest(request: ServedMessage, response: ServerResponse, isAwaited: boolean): void {
     const connection = this.#connections.get(request.socket);
     connection?.add(new NodeExchange(connection, request, response, isAwaited));
-  }
-
-  #sweep(): void {
-    const now = performance.now();
-    if (this.#closesIdle) this.#server.closeIdleConnections();
-    for (const connection of this.#connections.values()) connection.sweep(now);
   }
 }
 

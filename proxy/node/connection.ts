@@ -170,7 +170,7 @@ export class NodeConnection implements ExchangeConnection, UpgradeConnection {
   }
 
   /** Ends what is too slow. */
-  sweep(now: number): void {
+  check(now: number): void {
     if (this.#upgrade?.isRefused === false) return;
     const current = this.#current;
     current?.checkPace(now);

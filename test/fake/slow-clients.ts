@@ -14,6 +14,8 @@ export type SlowEnding = {
 
 /** Between two bytes of one client. */
 const DRIBBLE_MS = 500;
+/** Clients are slow each for itself, not all at one moment: a part of them sends at a time. */
+const PARTS = 20;
 const BODY_BYTES = 10_000;
 
 /** What each kind of client sends at once; the rest comes byte by byte, or never. */
@@ -26,11 +28,12 @@ const BEGINNINGS: Readonly<Record<Slowness, string>> = {
 /** Many clients that keep a server waiting, until it has had enough of each. */
 export class SlowClients {
   readonly #sockets = new Set<Socket>();
-  readonly #dribbling = new Set<Socket>();
+  readonly #dribbling = Array.from({ length: PARTS }, () => new Set<Socket>());
   readonly #endings: Promise<SlowEnding>[] = [];
+  #tick = 0;
   readonly #timer = setInterval(() => {
-    for (const socket of this.#dribbling) socket.write("x");
-  }, DRIBBLE_MS);
+    for (const socket of this.#dribbling[this.#tick++ % PARTS] ?? []) socket.write("x");
+  }, DRIBBLE_MS / PARTS);
 
   /** Adds so many clients of a kind; `target` is the path of those that read slowly. */
   add(port: number, slowness: Slowness, count: number, target = "/"): void {
@@ -55,18 +58,19 @@ export class SlowClients {
       let connectedAt = performance.now();
       let text = "";
       this.#sockets.add(socket);
+      const part = this.#dribbling[this.#endings.length % PARTS];
       socket.on("connect", () => {
         connectedAt = performance.now();
         socket.write(beginning);
         if (slowness === "answer") socket.pause();
-        else this.#dribbling.add(socket);
+        else part?.add(socket);
       });
       socket.on("data", (chunk: Buffer) => {
         if (text.length < 100) text += chunk.toString("latin1", 0, 100);
       });
       const end = (): void => {
         this.#sockets.delete(socket);
-        this.#dribbling.delete(socket);
+        part?.delete(socket);
         socket.destroy();
         resolve({ slowness, afterMs: performance.now() - connectedAt, statusLine: text.split("\r\n", 1)[0] ?? "" });
       };
