@@ -63,11 +63,11 @@ export function runPath(dataDir: string, id: string): string {
  * What a proxy makes for a request lives as long as that. With little memory for young objects it stays in the processor's
  * cache, and bodies are given back by collections of the young before the engine starts one of everything for their sake: a
  * third less CPU time for 64 KB than with Node's default. With half as much, what 256 connections have under way no longer
- * fits, and a 1 KB request costs half as much again. What waits in a queue outlives that; with room for the old from the
+ * fits with node:http's objects, and a 1 KB request costs half as much again. What waits in a queue outlives that; with room for the old from the
  * start an overloaded proxy stops for a full collection of 10 to 30 ms every ten seconds instead of every two. Replicas run
  * other people's code and keep the default.
  */
-const PROXY_MEMORY = ["--max-semi-space-size=4", "--initial-old-space-size=128"];
+const PROXY_MEMORY = ["--max-semi-space-size=8", "--initial-old-space-size=128"];
 
 function startProcess(
   deps: ProcessSpawnerDeps,

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 
 /** Which core does what. One process to a core is what makes windows comparable. */
@@ -28,7 +28,7 @@ export function planCores(coreCount = availableParallelism()): CorePlan {
     return { coreCount, load: 0, bulkLoad: 3, proxies: [1, 3], replicas: [2, 2], inner: 3, caution };
   }
   const caution =
-    "ONLY TWO CORES: the load and the replica share core 0, the proxy (or the bare server) has core 1. Throughput, latency and lateness of ours are limited by core 0; only CPU µs per request can be compared.";
+    "ONLY TWO CORES: the load and the replica share core 0, the proxy (or the bare server) has core 1. Throughput and latency of ours are limited by core 0; CPU µs per request can be compared.";
   return { coreCount, load: 0, bulkLoad: 0, proxies: [1, 1], replicas: [0, 0], inner: 0, caution };
 }
 
@@ -39,6 +39,18 @@ export function planCores(coreCount = availableParallelism()): CorePlan {
 export function planForTiming(plan: CorePlan): CorePlan {
   if (plan.coreCount >= 4) return plan;
   return { ...plan, replicas: [plan.proxies[0], plan.proxies[0]], inner: plan.proxies[0] };
+}
+
+/**
+ * Keeps the load's core busy with nothing, at idle priority, where two cores may be two threads of one: each is then slower
+ * while the other works, by half as measured, and a bare server, which leaves the other all but idle, would look
+ * better for that alone. Gives what ends it.
+ */
+export function keepBusy(plan: CorePlan): () => void {
+  if (plan.coreCount >= 4) return () => undefined;
+  const loop = ["chrt", "--idle", "0", "sh", "-c", "while :; do :; done"];
+  const child = spawn("taskset", ["-c", String(plan.load), ...loop], { stdio: "ignore" });
+  return () => void child.kill("SIGKILL");
 }
 
 /** Keeps all threads of a process, and those it will start, on a core. */

@@ -3,7 +3,7 @@
  * with another design. So a minute in which the machine is busy with something else falls on all of them, and a
  * ratio is taken between windows of one round only.
  */
-import { planForTiming } from "./cores.ts";
+import { keepBusy, planForTiming } from "./cores.ts";
 import type { DesignName, RunningDesign } from "./design.ts";
 import type { Figures, Load, WindowOptions } from "./load/load.ts";
 
@@ -55,6 +55,7 @@ export async function measureInRounds(load: Load, started: Started, options: Rou
   };
   const isAsked = (name: DesignName): boolean => started.running.has(name) || started.problems.has(name);
   const isRepeated = load.isRepeated ?? true;
+  const endBusy = load.isCpuBound === true ? keepBusy(cores) : undefined;
   // What a process compiles, it compiles in its first seconds under a load.
   if (isRepeated) for (const design of designs) await measure(design, options.warmUpSeconds);
   for (let round = 0; round < (isRepeated ? options.rounds : 1); round++) {
@@ -65,6 +66,7 @@ export async function measureInRounds(load: Load, started: Started, options: Rou
       if (figures !== undefined) windows.get(design.name)?.push(figures);
     }
   }
+  endBusy?.();
   const bare = windows.get("bare") ?? [];
   return {
     load: load.name,

@@ -28,6 +28,8 @@ export type Load = {
   readonly columns: readonly Column[];
   /** False: one long window each, for what is no matter of chance. Default true. */
   readonly isRepeated?: boolean;
+  /** It measures what a request costs: see keepBusy. Default false. */
+  readonly isCpuBound?: boolean;
   /** It measures when something comes, not how much: see planForTiming. Default false. */
   readonly isTiming?: boolean;
   measure(design: RunningDesign, options: WindowOptions): Promise<Figures>;

@@ -24,6 +24,7 @@ function unary(name: string, { body, connectionCount, route = "work" }: Unary, d
   return {
     name,
     designs,
+    isCpuBound: connectionCount > 1,
     columns: REQUEST_COLUMNS,
     async measure(design, { cores, seconds }) {
       // A bare server has nothing behind it: what two hops are compared with is none.
