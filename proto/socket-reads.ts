@@ -9,11 +9,11 @@
  * A small read is copied, and is its listener's to keep. A large one is only lent, so that it can be written on, or copied
  * to its place, without a copy between; where the listener holds or keeps it, the next read gets another block.
  *
- * A socket that filled a whole read has had its turn, and goes on in another one (read-turns.ts).
+ * A socket that fills one read after the other waits for its turns (read-turns.ts).
  */
 import { connect, type OnReadOpts, Socket } from "node:net";
 import type { Lent } from "../core/network.ts";
-import { type Reader, waitForTurn } from "./read-turns.ts";
+import { mayReadOn } from "./read-turns.ts";
 
 /** As much as Node reads at a time. */
 const READ_BYTES = 64 * 1024;
@@ -51,11 +51,13 @@ function release(block: Block): void {
 }
 
 /** The reads of one socket. */
-export class SocketReads implements OnReadOpts, Reader {
+export class SocketReads implements OnReadOpts {
   readonly #listener: ReadListener;
   #block: Block | undefined;
   #isBulk = false;
   #smallReads = 0;
+  /** In a row: a body of 64 KB is one, and what is left of it. */
+  #fullReads = 0;
   #isWaiting = false;
   /** Whose they are; known once it is made. */
   socket: Socket | undefined;
@@ -84,21 +86,30 @@ export class SocketReads implements OnReadOpts, Reader {
     this.#listener = listener;
   }
 
-  /** Reads on, unless its listener has stopped it meanwhile. */
-  goOn(): void {
+  /** Its turn has come; its listener may have stopped it meanwhile. */
+  readonly #goOn = (): void => {
     this.#isWaiting = false;
     if (this.socket?.destroyed === false && !this.socket.isPaused()) this.socket.resume();
-  }
+  };
 
-  /** A read that is not full has emptied the socket. */
   #isStillOn(length: number): boolean {
-    if (length < READ_BYTES) return true;
-    if (!this.#isWaiting) waitForTurn(this);
-    this.#isWaiting = true;
-    return false;
+    const { socket } = this;
+    // Handed over to who reads it as a stream, which asks for more when it has room.
+    if (socket !== undefined && socket.readableLength >= socket.readableHighWaterMark) return false;
+    // A read that is not full has emptied the socket.
+    if (length < READ_BYTES) {
+      this.#fullReads = 0;
+      return true;
+    }
+    this.#fullReads += 1;
+    if (this.#fullReads === 1) return true;
+    if (this.#isWaiting) return false;
+    this.#isWaiting = !mayReadOn(this.#goOn);
+    return !this.#isWaiting;
   }
 
   #onSmall(bytes: Buffer): boolean {
+    this.#fullReads = 0;
     const isGoingOn = this.#listener.onData(Buffer.from(bytes));
     if (this.#isBulk && ++this.#smallReads >= MOST_SMALL_READS) {
       this.#isBulk = false;

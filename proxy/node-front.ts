@@ -86,7 +86,7 @@ class NodeFront implements HttpFront {
   drain(): Promise<void> {
     this.#state.isDraining = true;
     const { drainIdleMs, sweepMs } = this.#state.limits;
-    // By then nothing more is expected on connections that are idle, and others follow as they become it.
+    // Idle connections are closed then, and later those that have become idle.
     this.#idleTimer ??= setTimeout(() => {
       this.#idleTimer = setInterval(() => this.#server.closeIdleConnections(), sweepMs).unref();
       this.#server.closeIdleConnections();

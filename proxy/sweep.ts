@@ -11,17 +11,20 @@ export interface Swept {
   check(now: number): void;
 }
 
-/** Sweeps connections, from the first to the last and again, until it is stopped. */
+/** Connections in the order in which they came: a set or a map, whose iterators go on while entries come and go. */
+type Connections = { readonly size: number; values(): Iterator<Swept> };
+
+/** Sweeps connections, the oldest first, again and again until it is stopped. */
 export class Sweep {
-  readonly #connections: { readonly size: number; values(): Iterator<Swept> };
+  readonly #connections: Connections;
   readonly #timer: NodeJS.Timeout;
-  /** Where the next part begins: iterators of sets and maps go on while entries come and go. */
-  #rest: Iterator<Swept>;
+  #partsLeft = 0;
   /** As large as one part of this sweep had to be: a tenth of those that are left would never come to an end. */
   #partSize = 0;
+  #rest: Iterator<Swept>;
 
   /** @param sweepMs in which it looks at every connection once. */
-  constructor(connections: { readonly size: number; values(): Iterator<Swept> }, sweepMs: number) {
+  constructor(connections: Connections, sweepMs: number) {
     this.#connections = connections;
     this.#rest = connections.values();
     this.#timer = setInterval(() => this.#part(), sweepMs / SWEEP_PARTS).unref();
@@ -38,18 +41,19 @@ export class Sweep {
     clearInterval(this.#timer);
   }
 
+  /** Ten parts reach all that were there at the first. Then it begins anew: there may always be newer ones ahead. */
   #part(): void {
     const now = performance.now();
-    const partSize = Math.ceil(this.#connections.size / SWEEP_PARTS);
-    this.#partSize = Math.max(this.#partSize, partSize);
+    if (this.#partsLeft === 0) {
+      this.#partsLeft = SWEEP_PARTS;
+      this.#partSize = 0;
+      this.#rest = this.#connections.values();
+    }
+    this.#partsLeft -= 1;
+    this.#partSize = Math.max(this.#partSize, Math.ceil(this.#connections.size / SWEEP_PARTS));
     for (let left = this.#partSize; left > 0; left--) {
-      let next = this.#rest.next();
-      if (next.done === true) {
-        this.#partSize = partSize;
-        this.#rest = this.#connections.values();
-        next = this.#rest.next();
-        if (next.done === true) return;
-      }
+      const next = this.#rest.next();
+      if (next.done === true) return;
       next.value.check(now);
     }
   }

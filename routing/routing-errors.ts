@@ -10,7 +10,10 @@ import type { DeploymentEntry } from "../core/table.ts";
 /** When a client may try again after a failed start; the next attempt is seconds away. */
 const RETRY_AFTER_FAILED_SECONDS = 5;
 
-/** A refusal comes by the thousand when there is no time for it, and nobody reads its stack, an eighth of what it costs. */
+/**
+ * Refusals come by the thousand when there is no time for them. Their stacks, which only name the router, are an eighth of what
+ * they cost.
+ */
 function withoutStack<E extends ServeError>(make: () => E): E {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;

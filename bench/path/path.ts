@@ -4,7 +4,7 @@
  *
  *   npm run bench:path -- [--only TEXT] [--rounds 5] [--seconds 2] [--designs bare,llhttp] [--out FILE]
  *
- * Needs `wrk` and `taskset`. With two cores throughput and latency of ours are limited by the load's own core.
+ * Needs `wrk`, `taskset` and `chrt`. With two cores throughput and latency of ours are limited by the load's own core.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

@@ -41,9 +41,15 @@ export type RoundOptions = WindowOptions & { readonly rounds: number; readonly w
 export async function measureInRounds(load: Load, started: Started, options: RoundOptions): Promise<LoadResult> {
   const designs = load.designs.flatMap((name) => started.running.get(name) ?? []);
   const cores = load.isTiming === true ? planForTiming(options.cores) : options.cores;
-  for (const design of designs) design.place(cores);
   const windows = new Map<DesignName, Figures[]>(designs.map(({ name }) => [name, []]));
   const problems = new Map(started.problems);
+  for (const design of designs) {
+    try {
+      design.place(cores);
+    } catch (error) {
+      problems.set(design.name, `not moved to its cores: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
   const measure = async (design: RunningDesign, seconds: number): Promise<Figures | undefined> => {
     if (problems.has(design.name)) return undefined;
     try {

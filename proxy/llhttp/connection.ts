@@ -102,6 +102,8 @@ export class Connection implements ExchangeOwner, ReadListener {
     socket.pause();
     socket.off("end", this.#onEnd);
     socket.off("drain", this.#onDrain);
+    // Where it is read as Node reads: what is pushed to the stream would come back from it.
+    socket.removeAllListeners("data");
     const head = this.#held ?? Buffer.alloc(0);
     this.#held = undefined;
     return { socket, head };

@@ -14,7 +14,6 @@ export const STREAM_LOADS: readonly Load[] = [
   {
     name: `SSE, ${String(FAST_STREAMS)} streams of ${String(FAST_CHUNKS)} chunks as fast as possible`,
     designs: ["bare", "fastify", "llhttp", "node"],
-    isCpuBound: true,
     columns: [
       { key: "chunksPerSecond", title: "chunks/s", digits: 0, ratio: true },
       { key: "p50Ms", title: "stream p50 ms", digits: 2 },

@@ -10,6 +10,7 @@ export const UNARY_LOADS: readonly Load[] = [
   unary("1 KB, 1 connection", { body: "1 KB", connectionCount: 1 }, ALL),
   unary("1 KB, 64 connections", { body: "1 KB", connectionCount: 64 }, ALL),
   unary("1 KB, 256 connections", { body: "1 KB", connectionCount: 256 }, ALL),
+  unary("1 KB, 64 connections, both cores busy", { body: "1 KB", connectionCount: 64, isCpuBound: true }, FEW),
   unary("64 KB, 8 connections", { body: "64 KB", connectionCount: 8 }, FEW),
   unary("64 KB, 64 connections", { body: "64 KB", connectionCount: 64 }, FEW),
   unary("1 MB, 8 connections", { body: "1 MB", connectionCount: 8 }, FEW),
@@ -18,13 +19,22 @@ export const UNARY_LOADS: readonly Load[] = [
   unary("two hops, 64 connections", { body: "1 KB", connectionCount: 64, route: "hops" }, FEW),
 ];
 
-type Unary = { readonly body: BodyName; readonly connectionCount: number; readonly route?: Route };
+type Unary = {
+  readonly body: BodyName;
+  readonly connectionCount: number;
+  readonly route?: Route;
+  readonly isCpuBound?: boolean;
+};
 
-function unary(name: string, { body, connectionCount, route = "work" }: Unary, designs: readonly DesignName[]): Load {
+function unary(
+  name: string,
+  { body, connectionCount, route = "work", isCpuBound = false }: Unary,
+  designs: readonly DesignName[],
+): Load {
   return {
     name,
     designs,
-    isCpuBound: connectionCount > 1,
+    isCpuBound,
     columns: REQUEST_COLUMNS,
     async measure(design, { cores, seconds }) {
       // A bare server has nothing behind it: what two hops are compared with is none.
