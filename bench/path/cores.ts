@@ -28,7 +28,7 @@ export function planCores(coreCount = availableParallelism()): CorePlan {
     return { coreCount, load: 0, bulkLoad: 3, proxies: [1, 3], replicas: [2, 2], inner: 3, caution };
   }
   const caution =
-    "ONLY TWO CORES: the load and the replica share core 0, the proxy (or the bare server) has core 1. Throughput and latency of ours are limited by core 0; CPU µs per request can be compared.";
+    "ONLY TWO CORES: the load and the replica share core 0, the proxy (or the bare server) has core 1; for streams at a pace the load has core 0 and all else core 1. Throughput and latency of ours are limited by that; CPU µs per request can be compared.";
   return { coreCount, load: 0, bulkLoad: 0, proxies: [1, 1], replicas: [0, 0], inner: 0, caution };
 }
 
@@ -52,6 +52,7 @@ export function keepBusy(plan: CorePlan): () => void {
   const loop = "while kill -0 $PPID; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; done";
   const idle = ["chrt", "--idle", "0", "sh", "-c", loop];
   const child = spawn("taskset", ["-c", String(plan.load), ...idle], { stdio: "ignore" });
+  child.on("error", (error) => console.error(`the load's core is not kept busy: ${error.message}`));
   return () => void child.kill("SIGKILL");
 }
 
