@@ -1,20 +1,32 @@
-import type { Cancellation } from "../core/cancellation.ts";
-import type { Clock, Defer } from "../core/clock.ts";
-import { DeadlineExceededError, HandlerError, QueueFullError } from "../core/error.ts";
+import type { BatchReport } from "../core/assignment.ts";
+import type { Clock, Defer, Timer } from "../core/clock.ts";
+import { HandlerError, QueueFullError } from "../core/error.ts";
 import { MOST_BATCH_WAITING_ITEMS } from "../core/limits.ts";
-import type { Histogram, Metrics } from "../core/metric.ts";
-import { batch, isExpired } from "./decide/batch.ts";
+import { BatchEntry, type BatchCaller } from "./batch-entry.ts";
+import { countLengths, countRun, type BatchMetrics, type RunReason } from "./batch-metrics.ts";
+import { runBatch, type BatchRunner } from "./batch-run.ts";
+import { batch } from "./decide/batch.ts";
+import { select, type Selection } from "./decide/select.ts";
+import { Forecast } from "./forecast.ts";
+import { WaitingItems } from "./waiting-items.ts";
 
 /**
  * Turns many calls with one item each into few calls of a handler with many.
  *
  *   idle ──submit──▶ due ──end of turn──▶ running ──handler settles──▶ due (items wait) or idle
+ *                   ▲ │
+ *                   └─┴─ pausing: others are about to come back
  *
  * A batch is never cut while another runs: what arrives meanwhile is the next one. When idle, the cut is put off to the
- * end of the event loop's turn, so that requests that came in together run together; that costs microseconds. An item
- * that is cancelled or expires before its batch is cut never reaches the handler; one that is cancelled while it runs
- * is answered at once and its result dropped. Whatever the handler does, the loop goes on.
+ * end of the event loop's turn, so that requests that came in together run together; that costs microseconds. Right after
+ * a batch it may be put off a little more (decide/batch.ts). Which of the waiting items run together is decide/select.ts'
+ * to say. An item that is cancelled before its batch is cut, or could not be answered in time by it, never reaches the
+ * handler; one that is cancelled while it runs is answered at once and its result dropped. Whatever the handler does, the
+ * loop goes on.
  */
+
+/** Most of a run's time that a pause may last. */
+const MOST_PAUSE_SHARE = 0.25;
 
 /** What a batcher runs on. */
 export type BatcherDeps = {
@@ -24,56 +36,48 @@ export type BatcherDeps = {
   readonly metrics: BatchMetrics | undefined;
 };
 
-/** The series of one batch method. */
-export type BatchMetrics = {
-  readonly items: Histogram;
-  readonly waitSeconds: Histogram;
-  readonly runSeconds: Histogram;
+/** What a batch may be; may change while it is used. */
+export type BatchLimits = {
+  readonly maxBatchSize: number;
+  /** Most that an item waits while nothing runs, in milliseconds. Default: as long as it pays. */
+  readonly maxWaitMs?: number | undefined;
+  /** Most that the items of a batch may cost together. Default: no limit. */
+  readonly maxCost?: number | undefined;
 };
 
-/** Looks up the series of one batch method. */
-export function batchMetrics(metrics: Metrics, deployment: string, method: string): BatchMetrics {
-  const labels = { deployment, method };
-  return {
-    items: metrics.histogram("thornback_batch_items", labels),
-    waitSeconds: metrics.histogram("thornback_batch_wait_seconds", labels),
-    runSeconds: metrics.histogram("thornback_batch_run_seconds", labels),
-  };
-}
+/** What is to be known of an item before it runs. */
+export type ItemTraits = {
+  /** Items of different keys never run together. */
+  readonly key?: string | undefined;
+  /** Items are padded to the longest of their batch. */
+  readonly length?: number | undefined;
+  /** What `maxCost` limits; default: padded lengths, without lengths 1 each. */
+  readonly cost?: number | undefined;
+};
 
 /** What a batcher drives. */
-export type BatchHandler<I, O, C> = {
-  readonly maxBatchSize: number;
-  /** How errors name it: `method classify`. */
-  readonly name: () => string;
-  /** Answers one entry per item, in order; an Error fails that item alone. May throw, which fails all. */
-  readonly run: (items: I[], callers: C[]) => Promise<readonly (O | Error)[]> | readonly (O | Error)[];
-};
+export type BatchHandler<I, O, C> = BatchRunner<I, O, C> &
+  BatchLimits & {
+    /** Asked once per item. May throw, which fails the item. Default: no item differs from another. */
+    readonly traitsOf?: ((item: I, caller: C) => ItemTraits) | undefined;
+  };
 
-/** Who waits for an item. */
-export type BatchCaller = { readonly deadlineAt: number; readonly cancellation: Cancellation };
-
-type Entry<I, O, C> = {
-  readonly item: I;
-  readonly caller: C;
-  readonly deadlineAt: number;
-  readonly arrivedAt: number;
-  readonly resolve: (result: O) => void;
-  readonly reject: (error: Error) => void;
-  unsubscribe: () => void;
-};
+const NO_TRAITS: ItemTraits = {};
 
 /** One batch method's queue and loop. `C` is handed through to the handler, one per item. */
 export class Batcher<I, O, C extends BatchCaller> {
   readonly #deps: BatcherDeps;
   readonly #handler: BatchHandler<I, O, C>;
-  /** Oldest first; a set, because cancelling takes items from its middle. */
-  readonly #waiting = new Set<Entry<I, O, C>>();
-  #state: "idle" | "due" | "running" = "idle";
+  readonly #waiting = new WaitingItems<BatchEntry<I, O, C>>();
+  readonly #forecast = new Forecast();
+  #limits: BatchLimits;
+  #state: "idle" | "due" | "pausing" | "running" = "idle";
+  #pauseEnd: Timer | undefined;
 
   constructor(deps: BatcherDeps, handler: BatchHandler<I, O, C>) {
     this.#deps = deps;
     this.#handler = handler;
+    this.#limits = handler;
   }
 
   /** Items that wait for a batch. */
@@ -81,108 +85,177 @@ export class Batcher<I, O, C extends BatchCaller> {
     return this.#waiting.size;
   }
 
+  /** How it fares, as status shows it. */
+  report(method: string): BatchReport {
+    const { maxBatchSize } = this.#limits;
+    return {
+      method,
+      maxBatchSize,
+      waiting: this.#waiting.size,
+      expectedRuns: this.#forecast.expectedRuns(maxBatchSize),
+    };
+  }
+
+  /** Limits from the next batch on. */
+  configure(limits: BatchLimits): void {
+    this.#limits = limits;
+    if (this.#state === "pausing") this.#becomeDue();
+  }
+
   /**
    * Resolves with the handler's result for `item`. Rejects with the handler's error for it, with the cancellation's
    * reason, with DeadlineExceededError when it was not begun in time, or with QueueFullError.
    */
   submit(item: I, caller: C): Promise<O> {
-    if (this.#waiting.size >= MOST_BATCH_WAITING_ITEMS) {
-      return Promise.reject(
-        new QueueFullError(
-          `${this.#handler.name()} has ${MOST_BATCH_WAITING_ITEMS} items waiting already; call it with fewer at once`,
-        ),
-      );
-    }
-    return new Promise<O>((resolve, reject) => {
-      const { deadlineAt, cancellation } = caller;
-      const arrivedAt = this.#deps.clock.now();
-      const entry: Entry<I, O, C> = { item, caller, deadlineAt, arrivedAt, resolve, reject, unsubscribe: () => {} };
+    return new Promise<O>((onResult, onError) => {
+      const { clock, metrics } = this.#deps;
+      if (this.#waiting.size >= MOST_BATCH_WAITING_ITEMS) throw this.#queueFull();
+      const { name, traitsOf } = this.#handler;
+      const { key = "", length, cost } = traitsOf?.(item, caller) ?? NO_TRAITS;
+      checkSize("length", length);
+      checkSize("cost", cost);
+      const { maxCost = Number.POSITIVE_INFINITY } = this.#limits;
+      if ((cost ?? length ?? 0) > maxCost) {
+        throw new HandlerError(
+          `an item of ${name()} costs ${cost ?? length}, and a batch may cost ${maxCost} (maxCost)`,
+        );
+      }
+      const arrivedAt = clock.now();
+      const entry = new BatchEntry<I, O, C>({ item, caller, arrivedAt, key, length, cost, name, onResult, onError });
       this.#waiting.add(entry);
-      entry.unsubscribe = cancellation.onCancel((reason) => {
+      this.#forecast.arrived(arrivedAt);
+      entry.watch(caller.cancellation, () => {
         this.#waiting.delete(entry);
-        reject(reason);
+        metrics?.waitingItems.set(this.#waiting.size);
       });
-      if (this.#waiting.has(entry)) this.#becomeDue();
+      if (entry.hasEnded) return;
+      metrics?.waitingItems.set(this.#waiting.size);
+      this.#becomeDue();
     });
   }
 
   #becomeDue(): void {
-    if (this.#state !== "idle") return;
+    if (this.#state !== "idle" && this.#state !== "pausing") return;
+    this.#pauseEnd?.cancel();
+    this.#pauseEnd = undefined;
     this.#state = "due";
     this.#deps.defer(() => this.#cut());
   }
 
   #cut(): void {
     const now = this.#deps.clock.now();
-    this.#dropExpired(now);
-    const decision = batch({ waitingCount: this.#waiting.size, maxBatchSize: this.#handler.maxBatchSize });
+    const selection = this.#selectInTime(now);
+    const { items } = selection;
+    const decision = batch(
+      {
+        count: items.length,
+        isFull: selection.isFull,
+        hasOthers: this.#waiting.size > items.length,
+        maxCount: this.#limits.maxBatchSize,
+        expected: this.#forecast.expected(now),
+        pauseUntil: this.#pauseUntil(selection, now),
+        runMs: (count) => this.#forecast.runMs(workOf(selection, count)) ?? 0,
+      },
+      now,
+    );
     if (decision.kind === "idle") {
       this.#state = "idle";
       return;
     }
-    const entries: Entry<I, O, C>[] = [];
-    for (const entry of this.#waiting) {
-      if (entries.length === decision.count) break;
+    if (decision.kind === "pause") {
+      this.#state = "pausing";
+      this.#pauseEnd = this.#deps.clock.after(decision.until - now, () => this.#becomeDue());
+      return;
+    }
+    this.#forecast.cut(items.length, this.#waiting.size);
+    for (const entry of items) {
       this.#waiting.delete(entry);
-      entries.push(entry);
       this.#deps.metrics?.waitSeconds.observe((now - entry.arrivedAt) / 1_000);
     }
+    this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     this.#state = "running";
-    void this.#run(entries, now);
+    void this.#run(selection, decision.reason);
   }
 
-  #dropExpired(now: number): void {
-    for (const entry of this.#waiting) {
-      if (!isExpired(entry, now)) continue;
-      this.#waiting.delete(entry);
-      entry.unsubscribe();
-      entry.reject(
-        new DeadlineExceededError(
-          `the deadline passed while the request waited for a batch of ${this.#handler.name()}`,
-        ),
-      );
+  /** What runs next; items that a batch cut now would not answer in time are refused instead. */
+  #selectInTime(now: number): Selection<BatchEntry<I, O, C>> {
+    for (;;) {
+      const selection = this.#select();
+      const endsAt = now + this.#forecast.runMsAtMost(selection.work, now);
+      let hasDropped = false;
+      for (const entry of this.#waiting) {
+        if (!entry.expire(now, endsAt)) continue;
+        this.#waiting.delete(entry);
+        hasDropped = true;
+      }
+      if (!hasDropped) return selection;
     }
+  }
+
+  #select(): Selection<BatchEntry<I, O, C>> {
+    const { maxBatchSize, maxCost = Number.POSITIVE_INFINITY } = this.#limits;
+    const [first] = this.#waiting;
+    const isByItems = first?.length === undefined && first?.cost === undefined;
+    const maxItems = isByItems ? this.#forecast.sizeLimit(maxBatchSize) : maxBatchSize;
+    const times = first?.length === undefined ? undefined : this.#forecast.lengthTimes();
+    return select(this.#waiting, { maxItems, maxCost }, times);
+  }
+
+  /** A share of a run after nothing ran any more and somebody waited; what the user allows; and nobody's deadline is missed. */
+  #pauseUntil(selection: Selection<BatchEntry<I, O, C>>, now: number): number {
+    const { maxBatchSize, maxWaitMs = Number.POSITIVE_INFINITY } = this.#limits;
+    const [oldest] = selection.items;
+    if (oldest === undefined) return Number.NEGATIVE_INFINITY;
+    const since = Math.max(oldest.arrivedAt, this.#forecast.endedAt);
+    let until = since + Math.min(maxWaitMs, MOST_PAUSE_SHARE * (this.#forecast.runMs(selection.work) ?? 0));
+    const runMs = this.#forecast.runMsAtMost(workOf(selection, maxBatchSize), now);
+    for (const { deadlineAt } of this.#waiting) until = Math.min(until, deadlineAt - runMs);
+    return until;
   }
 
   /** Never rejects: every outcome goes to the entries. */
-  async #run(entries: readonly Entry<I, O, C>[], startedAt: number): Promise<void> {
+  async #run(selection: Selection<BatchEntry<I, O, C>>, reason: RunReason): Promise<void> {
     const { clock, metrics } = this.#deps;
-    metrics?.items.observe(entries.length);
-    try {
-      const results = await this.#handler.run(
-        entries.map((entry) => entry.item),
-        entries.map((entry) => entry.caller),
-      );
-      this.#settle(entries, results);
-    } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      for (const entry of entries) entry.reject(error);
-    } finally {
-      for (const entry of entries) entry.unsubscribe();
-      metrics?.runSeconds.observe((clock.now() - startedAt) / 1_000);
-      this.#state = "idle";
-      if (this.#waiting.size > 0) this.#becomeDue();
-    }
+    const { items, work } = selection;
+    countLengths(metrics, items);
+    let why = reason;
+    await runBatch(items, this.#handler, {
+      clock,
+      onRun: (report) => {
+        countRun(metrics, report, why);
+        // What failed says nothing of how long a batch takes that does not.
+        if (why !== "bisect" && !report.hasFailed) {
+          this.#forecast.ran(items.length, work, report.runMs);
+          const octave = 2 ** Math.floor(Math.log2(items.length));
+          const expectedMs = this.#forecast.runMs(workOf(selection, octave)) ?? 0;
+          metrics?.expectedRunSeconds(octave).set(expectedMs / 1_000);
+        }
+        why = "bisect";
+      },
+    });
+    this.#forecast.ended(clock.now(), items.length);
+    this.#state = "idle";
+    if (this.#waiting.size > 0) this.#becomeDue();
   }
 
-  #settle(entries: readonly Entry<I, O, C>[], results: readonly (O | Error)[]): void {
-    const expected = entries.length;
-    if (!Array.isArray(results) || results.length !== expected) {
-      const got = Array.isArray(results) ? `an array of ${results.length}` : describe(results);
-      throw new HandlerError(
-        `the batch handler of ${this.#handler.name()} was given ${expected} items and returned ${got}; ` +
-          `return an array of ${expected}, in the order of the items, with an Error where one failed`,
-      );
-    }
-    for (const [at, entry] of entries.entries()) {
-      const result = results[at] as O | Error;
-      if (result instanceof Error) entry.reject(result);
-      else entry.resolve(result);
-    }
+  #queueFull(): QueueFullError {
+    const { maxBatchSize } = this.#limits;
+    const batchMs = this.#forecast.runMs(maxBatchSize) ?? 1_000;
+    const retryAfterSeconds = Math.ceil(((MOST_BATCH_WAITING_ITEMS / maxBatchSize) * batchMs) / 1_000);
+    return new QueueFullError(
+      `${this.#handler.name()} has ${MOST_BATCH_WAITING_ITEMS} items waiting already; call it with fewer at once`,
+      { details: { retryAfterSeconds } },
+    );
   }
 }
 
-function describe(value: unknown): string {
-  if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
-  return `a ${value.constructor?.name ?? "object"}`;
+/** The work of so many items like those. */
+function workOf({ items, work }: { readonly items: readonly unknown[]; readonly work: number }, count: number): number {
+  return (work / Math.max(1, items.length)) * count;
+}
+
+/** @throws {HandlerError} when it is no number that something can be long, or cost. */
+function checkSize(what: "length" | "cost", value: number | undefined): void {
+  if (value === undefined || (Number.isFinite(value) && value >= 0)) return;
+  throw new HandlerError(`an item's ${what} must be a number of 0 or more, and was ${value}`);
 }

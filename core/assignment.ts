@@ -35,6 +35,16 @@ export type ReplicaLaunch = {
   readonly gpus: readonly string[];
 };
 
+/** A batch method of a replica, or a model that stacks its runs, once it was used. */
+export type BatchReport = {
+  readonly method: string;
+  readonly maxBatchSize: number;
+  /** Items that wait for a batch. */
+  readonly waiting: number;
+  /** What batches of so many items take, as learned from those that ran; sizes are powers of two. */
+  readonly expectedRuns: readonly { readonly items: number; readonly runMs: number }[];
+};
+
 /** What a worker knows of one replica; the controller's only source about it. */
 export type ReplicaReport = {
   readonly id: ReplicaId;
@@ -51,6 +61,7 @@ export type ReplicaReport = {
   readonly ongoing: number;
   /** Execution provider of its models; empty without. */
   readonly provider: string;
+  readonly batches: readonly BatchReport[];
   /** Times its process was started again. */
   readonly restarts: number;
   /** Starts in a row that failed; 0 once it was ready. A start that cannot get better by trying again counts as many. */

@@ -44,3 +44,16 @@ export class Cancellation {
     this.#controller?.abort(reason);
   }
 }
+
+/** A cancellation that comes when the last of these has come: until then somebody waits. None: it never comes. */
+export function whenAllCancelled(cancellations: readonly Cancellation[]): Cancellation {
+  const all = new Cancellation();
+  let waitingCount = cancellations.length;
+  for (const cancellation of cancellations) {
+    cancellation.onCancel((reason) => {
+      waitingCount -= 1;
+      if (waitingCount === 0) all.cancel(reason);
+    });
+  }
+  return all;
+}

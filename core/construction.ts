@@ -1,3 +1,4 @@
+import type { BatchReport } from "./assignment.ts";
 import type { Clock, Defer } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metric.ts";
@@ -40,8 +41,33 @@ export interface RegisteredBatch {
   /** What user code calls: how the replica finds out under which name it is a field. undefined for a model's own. */
   readonly call: unknown;
   readonly maxBatchSize: number;
+  /** It does best with a choice of items that suit one another: by length, by shape. */
+  readonly isChoosing: boolean;
+  /** How it fares under the name of `method`; undefined before the first call. */
+  report(method: string): BatchReport | undefined;
   /** Only before the first call. */
   attach(attachment: BatchAttachment): void;
+}
+
+/** What a cache of models is told by the replica that has it. */
+export type ModelCacheAttachment = {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Label of its series. */
+  readonly deployment: string;
+  /** Other models are loaded or loading than before. */
+  readonly onChange: () => void;
+};
+
+/** Several models by id, made during construction: they are loaded when requests ask for them. */
+export interface RegisteredModelCache {
+  /** Of the models that are loaded or loading; the one used last stands last. */
+  readonly modelIds: readonly string[];
+  /** Only before the first use. */
+  attach(attachment: ModelCacheAttachment): void;
+  /** Closes every model. Idempotent, never rejects. */
+  close(): Promise<void>;
 }
 
 /** Where an actor is being made: what models need to know of it. */
@@ -58,12 +84,17 @@ export type ConstructionSetting = {
 };
 
 /** What registered during one construction, in order. */
-export type Registered = { readonly models: readonly RegisteredModel[]; readonly batches: readonly RegisteredBatch[] };
+export type Registered = {
+  readonly models: readonly RegisteredModel[];
+  readonly batches: readonly RegisteredBatch[];
+  readonly modelCaches: readonly RegisteredModelCache[];
+};
 
 type Scope = {
   readonly setting: ConstructionSetting | undefined;
   readonly models: RegisteredModel[];
   readonly batches: RegisteredBatch[];
+  readonly modelCaches: RegisteredModelCache[];
 };
 
 type Ambient = { readonly scopes: Scope[]; setting: ConstructionSetting | undefined };
@@ -78,7 +109,7 @@ function ambient(): Ambient {
 /** Makes an actor with `make`, and tells which models and batch methods came to be while it ran. */
 export function construct<T>(make: () => T, setting?: ConstructionSetting): { instance: T; registered: Registered } {
   const { scopes } = ambient();
-  const scope: Scope = { setting, models: [], batches: [] };
+  const scope: Scope = { setting, models: [], batches: [], modelCaches: [] };
   scopes.push(scope);
   try {
     return { instance: make(), registered: scope };
@@ -106,4 +137,9 @@ export function registerModel(model: RegisteredModel): void {
 /** Registers a batch method with the construction that is going on, if one is. */
 export function registerBatch(batch: RegisteredBatch): void {
   ambient().scopes.at(-1)?.batches.push(batch);
+}
+
+/** Registers a cache of models with the construction that is going on, if one is. */
+export function registerModelCache(cache: RegisteredModelCache): void {
+  ambient().scopes.at(-1)?.modelCaches.push(cache);
 }

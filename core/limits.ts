@@ -142,10 +142,30 @@ export const KILL_AFTER_MS = 5_000;
 export const RESTART_BACKOFF = { firstMs: 100, mostMs: 10_000 } as const;
 /** Failed starts in a row, over all replicas of a new version, before its rollout is given up. */
 export const ROLLOUT_FAILED_AFTER_STARTS = 3;
+/** Batches' worth of requests that a replica takes: one runs while the next gathers. */
+export const ONGOING_BATCHES = 2;
+/** The same where items are chosen to suit one another (measured: a third of the padding, a quarter more throughput). */
+export const ONGOING_BATCHES_CHOOSING = 8;
 /** Items that may wait in one batch method: far above what a replica admits, a bound for code that runs without one. */
 export const MOST_BATCH_WAITING_ITEMS = 10_000;
+/** Items of a batch's stream that wait for one slow caller, before the others wait for it too: some seconds of tokens. */
+export const MOST_STREAM_WAITING_ITEMS = 1_024;
+/** That long the others wait for it, and it fails then. */
+export const STREAM_LAG_TIMEOUT_MS = 1_000;
 /** Runs that may wait in one model session; as above. */
 export const MOST_SESSION_WAITING_RUNS = 10_000;
+/** Threads that may compute one run of a model: more than machines have cores, so that more can only be a mistake. */
+export const MOST_MODEL_THREADS = 1_024;
+/** Characters of the id of one of several models: enough for `organization/model:tag`. */
+export const MOST_MODEL_ID_LENGTH = 128;
+/** Models whose ids a replica tells its routers, the most recently used; 33 KB of one frame's head at the longest. */
+export const MOST_TOLD_MODELS = 256;
+/** Uses that may wait in one `models()` for a model to be loaded, or for room: far above what a replica admits. */
+export const MOST_WAITING_MODEL_USES = 10_000;
+/** Loading one of several models; as long as a replica's start may take, because that loads models too. */
+export const MODEL_LOAD_TIMEOUT_MS = 120_000;
+/** Closing one of several models; what takes longer is given up, or its room would never be free again. */
+export const MODEL_CLOSE_TIMEOUT_MS = 10_000;
 /** A replica whose worker has been away so long drains and exits: nobody will come back for it. */
 export const ORPHAN_AFTER_MS = 10 * 60_000;
 /** Blank replica processes a worker keeps ready. */

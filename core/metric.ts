@@ -113,11 +113,57 @@ export const METRICS = {
     labels: ["deployment", "method"],
     buckets: SECONDS,
   },
+  thornback_batch_runs_total: {
+    kind: "counter",
+    help: "Batches run, by reason: full (no more may or should run together), handlerIdle, or bisect, after one failed.",
+    labels: ["deployment", "method", "reason"],
+  },
+  thornback_batch_waiting_items: {
+    kind: "gauge",
+    help: "Items waiting for a batch.",
+    labels: ["deployment", "method"],
+  },
+  thornback_batch_length_total: {
+    kind: "counter",
+    help: "Lengths of the items of batches run, useful, and padding up to the longest of their batch; by bucketBy.",
+    labels: ["deployment", "method", "part"],
+  },
+  thornback_batch_expected_run_seconds: {
+    kind: "gauge",
+    help: "What a batch of so many items is expected to take, as learned from those that ran.",
+    labels: ["deployment", "method", "items"],
+  },
   thornback_batch_run_seconds: {
     kind: "histogram",
     help: "Time a batch handler ran.",
     labels: ["deployment", "method"],
     buckets: SECONDS,
+  },
+  thornback_models_loaded: {
+    kind: "gauge",
+    help: "Models of `models()` that are loaded or loading.",
+    labels: ["deployment"],
+  },
+  thornback_model_uses_total: {
+    kind: "counter",
+    help: "Uses of models of `models()`, by how the model was found: loaded, loading (or waiting for room), or absent.",
+    labels: ["deployment", "found"],
+  },
+  thornback_model_loads_total: {
+    kind: "counter",
+    help: "Loads of models of `models()`; outcome is ok, failed or tooLate.",
+    labels: ["deployment", "outcome"],
+  },
+  thornback_model_load_seconds: {
+    kind: "histogram",
+    help: "Time that loading a model of `models()` took, where it went well.",
+    labels: ["deployment"],
+    buckets: SECONDS,
+  },
+  thornback_model_evictions_total: {
+    kind: "counter",
+    help: "Models of `models()` closed to make room: for another one (room), or because all together were too large (bytes).",
+    labels: ["deployment", "reason"],
   },
   thornback_replicas: {
     kind: "gauge",

@@ -29,6 +29,8 @@ export type RequestContext = {
 export type RequestScope = {
   readonly context: RequestContext;
   readonly cancellation: Cancellation;
+  /** Where it must wait, those of a higher one go first; 0 where nobody said otherwise. */
+  readonly priority: number;
   /** Handle calls above it. */
   readonly depth: number;
   readonly traceparent: string;
@@ -99,5 +101,11 @@ export function currentRequest(): RequestScope {
   const first = scope?.requests[0];
   const cancellation = new Cancellation();
   const context = new DetachedContext(first?.context.requestId ?? "", cancellation);
-  return { context, cancellation, depth: first?.depth ?? 0, traceparent: first?.traceparent ?? "" };
+  return {
+    context,
+    cancellation,
+    priority: first?.priority ?? 0,
+    depth: first?.depth ?? 0,
+    traceparent: first?.traceparent ?? "",
+  };
 }

@@ -45,7 +45,7 @@ export type DeploymentOptionsSpec = {
   readonly resources: ResourceSpec;
   readonly placement: PlacementSpec;
   readonly env: Readonly<Record<string, EnvValue>>;
-  /** undefined: twice the largest `maxBatchSize`, else 16; the replica says when it is ready. */
+  /** undefined: twice the largest `maxBatchSize`, eight times with `bucketBy`, else 16; the replica says when it is ready. */
   readonly maxOngoingRequests: number | undefined;
   readonly maxQueuedRequests: number;
   readonly requestTimeoutMs: number;

@@ -1,3 +1,4 @@
+import type { BatchReport } from "./assignment.ts";
 import type { ReplicaState } from "./replica-state.ts";
 
 /** What `serve status` says of an application. */
@@ -50,6 +51,8 @@ export type ReplicaStatusView = {
   readonly ongoing: number;
   /** Execution provider its models run on, such as `cpu` or `cuda`; empty without a model. */
   readonly provider: string;
+  /** Its batch methods that were used, with what their runs take; empty without. */
+  readonly batches: readonly BatchReport[];
   readonly restarts: number;
   readonly reason: string;
   /** GPU ids (uuid or index) it was given; empty without. */

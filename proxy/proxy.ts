@@ -17,7 +17,15 @@ import { errorAnswer, errorEvent } from "./error-response.ts";
 import { answerOwnPath, isOwnPath } from "./health.ts";
 import type { ExchangeHandler, HttpAnswer, HttpExchange, UpgradeExchange } from "./http-front.ts";
 import { HttpMetrics, type HttpSeries } from "./http-metrics.ts";
-import { answerHeaders, headerOf, priorityOf, readProxyHead, timeoutOf, type ProxyHead } from "./request-head.ts";
+import {
+  answerHeaders,
+  headerOf,
+  modelIdOf,
+  priorityOf,
+  readProxyHead,
+  timeoutOf,
+  type ProxyHead,
+} from "./request-head.ts";
 import { RouteTable, type FoundRoute } from "./route-table.ts";
 import { ClientSockets } from "./websocket.ts";
 import { readHandshake, SOCKET_VERSION } from "./websocket-handshake.ts";
@@ -237,6 +245,7 @@ function requestOf(exchange: HttpExchange | UpgradeExchange, found: FoundRoute, 
     isIdempotent: route.deployment.idempotent || method === "GET" || method === "HEAD",
     priority: priorityOf(head),
     key: head.key,
+    modelId: modelIdOf(head),
     cancellation: exchange.cancellation,
   };
 }

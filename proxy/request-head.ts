@@ -1,5 +1,6 @@
 import { HttpRequestError, InvalidRequestError, type ServeError } from "../core/error.ts";
 import { MOST_HEADERS, MOST_PRIORITY } from "../core/limits.ts";
+import { isModelId, MODEL_ID_HEADER, MODEL_ID_RULE } from "../core/model-id.ts";
 
 /** What a proxy reads from a request's headers, and what of them goes on to the replica. */
 export type ProxyHead = {
@@ -15,6 +16,8 @@ export type ProxyHead = {
   readonly priority: string | undefined;
   /** `x-session-id`: requests of one session are for one replica, where the deployment wants that. Empty without. */
   readonly key: string;
+  /** Text of `x-thornback-model-id`; undefined without. */
+  readonly modelId: string | undefined;
 };
 
 /** Headers of one hop (RFC 9110 §7.6.1), and those that this hop itself answers or replaces. */
@@ -32,7 +35,6 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
   "expect",
   "x-request-id",
   "x-thornback-timeout-ms",
-  "x-thornback-priority",
   // The proxy itself speaks WebSocket with the client; the replica gets messages.
   "sec-websocket-key",
   "sec-websocket-version",
@@ -44,7 +46,13 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
 const END_TO_END: ReadonlySet<string> = new Set(["host", "content-length", "content-type", "content-encoding"]);
 
 /** A bit for each length that a name which is looked at has: most names have another, and need no look-up. */
-const READ_LENGTHS = lengthBits([...NOT_FORWARDED, "traceparent", "x-session-id"]);
+const READ_LENGTHS = lengthBits([
+  ...NOT_FORWARDED,
+  "traceparent",
+  "x-session-id",
+  "x-thornback-priority",
+  MODEL_ID_HEADER,
+]);
 const DROPPED_LENGTHS = lengthBits([...NOT_FORWARDED, "x-thornback-version", "content-length"]);
 
 /** Reads a request's headers in one pass. */
@@ -55,6 +63,7 @@ export function readProxyHead(headers: readonly string[]): ProxyHead {
   let timeout: string | undefined;
   let priority: string | undefined;
   let key = "";
+  let modelId: string | undefined;
   let connection = "";
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const lower = (headers[at] ?? "").toLowerCase();
@@ -62,6 +71,10 @@ export function readProxyHead(headers: readonly string[]): ProxyHead {
     if (!hasBit(READ_LENGTHS, lower.length) || !NOT_FORWARDED.has(lower)) {
       forwarded.push(lower, value);
       if (lower === "x-session-id") key = value;
+      // The replica's batches are ordered by it too.
+      else if (lower === "x-thornback-priority") priority = value;
+      // The replica reads it too, and it reads the first.
+      else if (lower === MODEL_ID_HEADER) modelId ??= value;
       else if (lower === "traceparent" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value))
         traceparent = value;
     } else if (lower === "connection") {
@@ -70,10 +83,9 @@ export function readProxyHead(headers: readonly string[]): ProxyHead {
     } else if (lower === "x-request-id") {
       if (/^[!-~]{1,128}$/.test(value)) requestId = value;
     } else if (lower === "x-thornback-timeout-ms") timeout = value;
-    else if (lower === "x-thornback-priority") priority = value;
   }
   const kept = connection === "" ? forwarded : withoutNamed(forwarded, connection);
-  return { forwarded: kept, requestId, traceparent, timeout, priority, key };
+  return { forwarded: kept, requestId, traceparent, timeout, priority, key, modelId };
 }
 
 /** Milliseconds until the deadline: the deployment's limit, or less where the client asks for less. */
@@ -95,6 +107,13 @@ export function priorityOf({ priority: text }: ProxyHead): number {
     );
   }
   return priority;
+}
+
+/** Which of a deployment's models a request is for; empty unless the client says. */
+export function modelIdOf({ modelId }: ProxyHead): string {
+  if (modelId === undefined) return "";
+  if (!isModelId(modelId)) throw new InvalidRequestError(`${MODEL_ID_HEADER} is not ${MODEL_ID_RULE}`);
+  return modelId;
 }
 
 /** What the front must look at before anything else does: what is ambiguous, or more than can be passed on. */

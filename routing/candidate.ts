@@ -3,6 +3,8 @@ import type { ReplicaEntry } from "../core/table.ts";
 import { IN, type Standing } from "./decide/eject.ts";
 import type { Distance } from "./decide/locality.ts";
 import type { PickCandidate } from "./decide/pick.ts";
+import { hash } from "./decide/ring.ts";
+import { HeldModels } from "./held-models.ts";
 import { ReplicaClient, type ReplicaClientDeps, type ReplicaClientListener } from "./replica-client.ts";
 import { RunTimes } from "./run-times.ts";
 
@@ -10,6 +12,8 @@ import { RunTimes } from "./run-times.ts";
 export interface CandidateOwner {
   /** Something changed that decides whether it may be given a request. */
   onChange(candidate: Candidate): void;
+  /** It has one of several models now, or no longer. */
+  onModel(candidate: Candidate, modelId: string, isHeld: boolean): void;
   /** It has left the table, and its last request has ended. */
   onRetired(candidate: Candidate): void;
 }
@@ -18,6 +22,8 @@ export interface CandidateOwner {
 export class Candidate implements PickCandidate, ReplicaClientListener {
   readonly client: ReplicaClient;
   readonly runTimes = new RunTimes();
+  readonly models: HeldModels;
+  readonly idHash: number;
   readonly #owner: CandidateOwner;
   /** False once it has left the table. */
   isListed = true;
@@ -39,6 +45,8 @@ export class Candidate implements PickCandidate, ReplicaClientListener {
 
   constructor(deps: ReplicaClientDeps, entry: ReplicaEntry, owner: CandidateOwner) {
     this.#owner = owner;
+    this.idHash = hash(entry.id);
+    this.models = new HeldModels({ onModel: (modelId, isHeld) => owner.onModel(this, modelId, isHeld) });
     this.client = new ReplicaClient(deps, entry, this);
   }
 
@@ -67,6 +75,11 @@ export class Candidate implements PickCandidate, ReplicaClientListener {
 
   get reportedOngoing(): number {
     return this.client.reportedOngoing;
+  }
+
+  onModels(modelIds: readonly string[]): void {
+    // One that has left the table still says what it has, until its last request has ended.
+    if (this.isListed) this.models.tell(modelIds);
   }
 
   onSlots(): void {

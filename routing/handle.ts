@@ -69,7 +69,7 @@ async function send({ clock, random, routers, current }: CallTransportDeps, call
       modelId: options.modelId ?? "",
       priority: options.priority ?? 0,
     } as const;
-    const { key, priority } = head;
+    const { key, modelId, priority } = head;
     const isIdempotent = options.idempotent ?? entry.idempotent;
     const body = encodeValue(args, "arguments");
     const { answer } = await routers.send(deployment, {
@@ -78,7 +78,8 @@ async function send({ clock, random, routers, current }: CallTransportDeps, call
       deadlineAt,
       isIdempotent,
       priority,
-      key: key === "" ? head.modelId : key,
+      key,
+      modelId,
       cancellation: linked.cancellation,
     });
     // What is yielded has no length beforehand; a long result that only travels in pieces has.

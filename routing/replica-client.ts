@@ -13,7 +13,7 @@ import { ReplicaLostError } from "../core/error.ts";
 import type { Logger } from "../core/log.ts";
 import type { ReplicaEntry } from "../core/table.ts";
 import type { Body } from "../proto/body.ts";
-import { errorFromWire, type OutgoingHead } from "../proto/codec/exchange.ts";
+import { errorFromWire, modelsFromWire, type OutgoingHead } from "../proto/codec/exchange.ts";
 import { FRAME, type Frame } from "../proto/frame/frame.ts";
 import { RefusalRest } from "./refusal-rest.ts";
 import { ReplicaLink, type ReplicaLinkDeps } from "./replica-link.ts";
@@ -26,6 +26,8 @@ export type ReplicaClientDeps = ReplicaLinkDeps & { readonly log: Logger };
 export interface ReplicaClientListener {
   /** It may take requests that it could not take before, or has become silent. */
   onSlots(): void;
+  /** Which of several models it has, loading ones among them; none once its link is lost. */
+  onModels(modelIds: readonly string[]): void;
   /** A retired client has finished and is closed. */
   onRetired(client: ReplicaClient): void;
 }
@@ -143,6 +145,7 @@ export class ReplicaClient {
     const before = this.#state;
     if (before === "closed") return;
     this.#rest.cancel();
+    this.#listener.onModels([]);
     if (before === "ready" && !this.#isRetired)
       log.info({ deployment, replica: id, reason }, "the link to a replica was lost");
     else log.debug({ deployment, replica: id, reason }, "a replica cannot be reached, or drains");
@@ -158,12 +161,22 @@ export class ReplicaClient {
     if (kind === FRAME.GOAWAY) {
       this.#drains();
       this.#closeIfDone();
-    } else if (kind === FRAME.ERROR) this.#link.drop(errorFromWire(head, body).error.message);
+    } else if (kind === FRAME.MODELS) this.#onModels(head);
+    else if (kind === FRAME.ERROR) this.#link.drop(errorFromWire(head, body).error.message);
     else this.#link.drop(`the replica sent a frame of kind ${kind} on stream 0`);
   }
 
+  #onModels(head: string): void {
+    const modelIds = modelsFromWire(head);
+    if (modelIds === undefined) this.#link.drop("the replica sent a list of models that cannot be read");
+    else if (this.#state === "ready") this.#listener.onModels(modelIds);
+  }
+
   #drains(): void {
-    if (this.#state === "ready") this.#state = "draining";
+    if (this.#state !== "ready") return;
+    this.#state = "draining";
+    // What it has is of no more use: others are asked for it from now on.
+    this.#listener.onModels([]);
   }
 
   #closeIfDone(): void {

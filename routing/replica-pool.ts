@@ -17,10 +17,11 @@ import { Candidate, type CandidateOwner } from "./candidate.ts";
 import { compareRunTimes, isFarSlower } from "./decide/compare-run-times.ts";
 import { blames } from "./decide/eject.ts";
 import { distance } from "./decide/locality.ts";
-import { pick, type PickDecision, type PickInput } from "./decide/pick.ts";
+import { pick, type PickDecision, type PickInput, type PickWish } from "./decide/pick.ts";
 import { buildRing } from "./decide/ring.ts";
 import { weigh } from "./decide/weigh.ts";
 import { Ejections } from "./ejections.ts";
+import { ModelHolders } from "./model-holders.ts";
 
 /** What pools, and routers, are made of. */
 export type PoolDeps = {
@@ -46,6 +47,7 @@ export class ReplicaPool implements CandidateOwner {
   readonly #choice: Choice;
   readonly #ejections: Ejections;
   readonly #retiring = new Set<Candidate>();
+  readonly #holders = new ModelHolders<Candidate>();
   /** The turn that was taken last. */
   #turn = 0;
   /** What an answer usually takes; undefined: too little is known. */
@@ -61,7 +63,8 @@ export class ReplicaPool implements CandidateOwner {
     this.#deps = deps;
     this.#onSlots = onSlots;
     const { routing, availability } = entry;
-    const none = { replicas: [], readyCount: 0, ongoingCount: 0, ring: undefined };
+    const holdersOf = (modelId: string): Iterable<Candidate> => this.#holders.of(modelId);
+    const none = { replicas: [], readyCount: 0, ongoingCount: 0, ring: undefined, holdersOf };
     this.#choice = { ...none, free: [[], [], []], routing, availability };
     this.#ejections = new Ejections(deps, entry.id, (candidate) => this.onChange(candidate));
   }
@@ -96,10 +99,10 @@ export class ReplicaPool implements CandidateOwner {
     this.#learn();
   }
 
-  /** Chooses a replica for a request with this key (empty: none). */
-  pick(key: string): PickDecision<Candidate> {
+  /** Chooses a replica for a request. */
+  pick(wish: PickWish): PickDecision<Candidate> {
     for (;;) {
-      const decision = pick(this.#choice, key, this.#deps.random);
+      const decision = pick(this.#choice, wish, this.#deps.random);
       if (decision.kind !== "pick" || decision.replica.isFree) return decision;
       this.#refresh(decision.replica);
     }
@@ -163,6 +166,10 @@ export class ReplicaPool implements CandidateOwner {
     this.#onSlots(freedCount);
   }
 
+  onModel(candidate: Candidate, modelId: string, isHeld: boolean): void {
+    this.#holders.set(modelId, candidate, isHeld);
+  }
+
   onRetired(candidate: Candidate): void {
     this.#retiring.delete(candidate);
   }
@@ -176,6 +183,7 @@ export class ReplicaPool implements CandidateOwner {
 
   #retire(candidate: Candidate): void {
     candidate.isListed = false;
+    candidate.models.tell([]);
     this.#refresh(candidate);
     this.#ejections.forget(candidate);
     this.#retiring.add(candidate);

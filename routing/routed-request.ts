@@ -22,6 +22,8 @@ export type RouterRequest = {
   readonly priority: number;
   /** Session key, for sticky routing; empty without. */
   readonly key: string;
+  /** Which of several models it is for; empty without. It goes where that is loaded. */
+  readonly modelId: string;
   /** Somebody cancels it here when nobody waits for the answer any more; undefined: nobody will. */
   readonly cancellation: Cancellation | undefined;
 };
@@ -57,6 +59,8 @@ export class RoutedRequest implements ReplicaStream, Expiring {
   place: QueueEntry<RoutedRequest> | undefined;
   /** Which replica has it; undefined while none has. */
   candidate: Candidate | undefined;
+  /** Where it counts among those sent for its model. */
+  #holder: Candidate | undefined;
   /** When it was handed to a replica last; below 0: never yet. */
   sentAt = -1;
   stream = 0;
@@ -92,6 +96,21 @@ export class RoutedRequest implements ReplicaStream, Expiring {
   get isReplayable(): boolean {
     const { body } = this.request;
     return !isStream(body) || !body.isReceived;
+  }
+
+  /** It goes to a replica, which from now on counts as one that has its model. */
+  goTo(candidate: Candidate): void {
+    this.candidate = candidate;
+    const { modelId } = this.request;
+    if (modelId === "") return;
+    candidate.models.sent(modelId);
+    this.#holder = candidate;
+  }
+
+  /** It was answered, has failed there or was given up: the replica has said by now whether it has the model. */
+  left(): void {
+    this.#holder?.models.ended(this.request.modelId);
+    this.#holder = undefined;
   }
 
   onAnswer(answer: Answer): void {

@@ -71,7 +71,7 @@ export class Router implements RoutedRequestOwner {
         return;
       }
       this.#budget.request(now);
-      const decision = this.#queue.size > 0 ? undefined : this.#pool.pick(request.key);
+      const decision = this.#queue.size > 0 ? undefined : this.#pool.pick(request);
       if (decision?.kind === "fail") {
         routed.reject(unavailableError(this.#entry));
         return;
@@ -99,6 +99,7 @@ export class Router implements RoutedRequestOwner {
 
   onAnswer(routed: RoutedRequest, answer: Answer): void {
     const { candidate } = routed;
+    routed.left();
     const version = candidate?.entry.version ?? ("" as RoutedAnswer["version"]);
     // A WebSocket lasts as long as its two ends want; any other answer is to be there by the deadline, to its last byte.
     if (!isStream(answer.body) || answer.status === SWITCHING_PROTOCOLS) this.#deadlines.remove(routed);
@@ -111,6 +112,7 @@ export class Router implements RoutedRequestOwner {
   }
 
   onError(routed: RoutedRequest, error: ServeError, wasHanded: boolean): void {
+    routed.left();
     if (routed.hasEnded) return;
     const { candidate } = routed;
     routed.candidate = undefined;
@@ -190,7 +192,7 @@ export class Router implements RoutedRequestOwner {
     const now = this.#deps.clock.now();
     for (let place = this.#queue.first; place !== undefined; place = this.#queue.first) {
       const routed = place.value;
-      const decision = this.#pool.pick(routed.request.key);
+      const decision = this.#pool.pick(routed.request);
       if (decision.kind === "queue") break;
       if (decision.kind === "fail") {
         this.#rejectQueued(() => unavailableError(this.#entry));
@@ -211,9 +213,10 @@ export class Router implements RoutedRequestOwner {
     try {
       routed.attempts += 1;
       routed.sentAt = now;
-      routed.candidate = candidate;
+      routed.goTo(candidate);
       routed.stream = candidate.client.send(head, body, routed.deadlineAt - now, routed);
     } catch (error) {
+      routed.left();
       routed.candidate = undefined;
       this.#end(routed, ServeError.from(error));
       return;
@@ -240,6 +243,7 @@ export class Router implements RoutedRequestOwner {
    */
   #abandon(routed: RoutedRequest): void {
     if (routed.place !== undefined && this.#queue.remove(routed.place)) this.#noteQueue(this.#deps.clock.now());
+    routed.left();
     routed.candidate?.client.cancel(routed.stream);
   }
 

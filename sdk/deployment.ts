@@ -37,7 +37,7 @@ export type DeploymentOptions = {
   readonly env?: Readonly<Record<string, string | Secret>> | undefined;
   /**
    * Requests one replica works on at a time, waiting for a batch included. Default: twice its largest `maxBatchSize`, so
-   * that the next batch gathers while one runs; 16 without a batch. Below its largest `maxBatchSize` it fails to start.
+   * that the next batch gathers while one runs; eight times with `bucketBy`, which wants a choice; 16 without a batch. Below its largest `maxBatchSize` it fails to start.
    */
   readonly maxOngoingRequests?: number | undefined;
   /** Requests that may wait in one router; the next is answered 503. Default 1,000; 0 refuses what cannot run at once. */

@@ -5,7 +5,8 @@
 export { application } from "./application.ts";
 export type { AccessKeyOptions, Application, ApplicationOptions, CorsOptions } from "./application.ts";
 export { batch } from "./batch.ts";
-export type { BatchOptions } from "./batch.ts";
+export type { BatchMethod, BatchOptions } from "./batch.ts";
+export type { BatchMethodLimits, BatchSuitOptions } from "./batch-method.ts";
 export { requestContext } from "./context.ts";
 export type { RequestContext, SetupContext } from "./context.ts";
 export { deployment } from "./deployment.ts";
@@ -13,9 +14,13 @@ export type { Bound, Deployment, DeploymentOptions, FetchFunction } from "./depl
 export { fromNode } from "./from-node.ts";
 export type { NodeHandler } from "./from-node.ts";
 export type { Handle } from "./handle.ts";
+export { models } from "./models.ts";
+export type { Models, ModelsOptions } from "./models.ts";
 export { secret } from "./secret.ts";
 export type { Secret } from "./secret.ts";
 export type { ServerWebSocket } from "./server-web-socket.ts";
+export { streamEnd, streamingBatch } from "./streaming-batch.ts";
+export type { StreamingBatchMethod, StreamingBatchOptions, StreamingBatchStep } from "./streaming-batch.ts";
 export type { CallOptions } from "../core/call.ts";
 export {
   CancelledError,

@@ -1,3 +1,3 @@
 export { OnnxModel } from "../session/onnx-model.ts";
-export type { OnnxModelOptions } from "../session/onnx-model.ts";
+export type { OnnxBatchOptions, OnnxModelOptions } from "../session/onnx-options.ts";
 export type { Feeds, Tensor, TensorData, TensorInfo, TensorType } from "../session/session.ts";

@@ -21,6 +21,8 @@ export type LoadRequest = {
   /** The first provider must do. */
   readonly isStrict: boolean;
   readonly threads: number;
+  /** Threads that wait for one another do so by spinning. */
+  readonly isSpinning: boolean;
   /** Folders from which onnxruntime-node is looked for. */
   readonly resolveFrom: readonly string[];
 };

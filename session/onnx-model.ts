@@ -1,40 +1,20 @@
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { batchMetrics, type BatcherDeps } from "../batching/batcher.ts";
+import { batchMetrics } from "../batching/batch-metrics.ts";
+import type { BatcherDeps } from "../batching/batcher.ts";
 import { systemClock, systemDefer } from "../core/clock.ts";
 import { currentSetting, registerBatch, registerModel, type ConstructionSetting } from "../core/construction.ts";
-import { InvalidSpecError, type Problem } from "../core/error.ts";
+import { InvalidSpecError } from "../core/error.ts";
 import { currentRequest } from "../core/request-scope.ts";
 import { captureLocation, describeLocation, type SourceLocation } from "../core/user-frame.ts";
 import { loadOnnxSession } from "./onnx-session.ts";
+import { defaultThreads, maySpin, optionProblems, type OnnxModelOptions } from "./onnx-options.ts";
+import { createPadding } from "./padding.ts";
 import { outputToRows, rowsToFeeds } from "./rows.ts";
 import { Runner } from "./runner.ts";
-import { ModelLoadError, type Feeds, type RunCaller, type TensorInfo } from "./session.ts";
+import { ModelLoadError, type Feeds, type ModelSession, type RunCaller, type TensorInfo } from "./session.ts";
 import { arrayOf, type NumericData } from "./tensor.ts";
-
-/** Options of {@link OnnxModel}. */
-export type OnnxModelOptions = {
-  /**
-   * Execution providers in order of preference, by onnxruntime's names. Default: `["cuda", "cpu"]` where the replica was
-   * given a GPU, else `["cpu"]`. One that cannot be used is logged with its cause, and the next is tried.
-   */
-  readonly providers?: readonly string[];
-  /** Fails the start when the first provider cannot be used. Default false: the next one is slower, but serves. */
-  readonly strict?: boolean;
-  /**
-   * What to run once before the replica is ready, so that the first request does not pay for memory that is made on
-   * first use. Default: zeros of the smallest shape that fits, where a failure is of no consequence; false: nothing.
-   */
-  readonly warmup?: Feeds | false;
-  /**
-   * Stacks runs that are asked for at the same time along dimension 0, at most `maxBatchSize` of them, and takes their
-   * outputs apart again. Default: every run on its own. The model's inputs and outputs must leave dimension 0 open.
-   */
-  readonly batch?: { readonly maxBatchSize: number };
-  /** Lets NaN through in floating-point inputs. Default false: it is a mistake more often than a missing value. */
-  readonly allowNaN?: boolean;
-};
 
 /**
  * An ONNX model. Made in a constructor or a field, private or not, it is loaded before its replica is ready; elsewhere,
@@ -66,6 +46,7 @@ export class OnnxModel {
   #deps: BatcherDeps;
   #loading: Promise<Runner> | undefined;
   #runner: Runner | undefined;
+  #fileBytes = 0;
 
   /** @throws {InvalidSpecError} when the path or an option cannot be used, with every problem. */
   constructor(path: string | URL, options: OnnxModelOptions = {}) {
@@ -85,6 +66,11 @@ export class OnnxModel {
   /** Execution provider in use, for instance `cpu`; empty until the model is loaded. */
   get provider(): string {
     return this.#runner?.session.provider ?? "";
+  }
+
+  /** Bytes of the model's file, without data that it keeps in other files; 0 until it is loaded. */
+  get fileBytes(): number {
+    return this.#fileBytes;
   }
 
   /** The model's inputs; empty until it is loaded. */
@@ -155,6 +141,8 @@ export class OnnxModel {
     registerBatch({
       call: undefined,
       maxBatchSize: batch.maxBatchSize,
+      isChoosing: batch.pad !== undefined,
+      report: () => this.#runner?.batchReport(this.#path),
       attach: ({ clock, defer, metrics, deployment }) => {
         this.#deps = { clock, defer, metrics: batchMetrics(metrics, deployment, this.#path) };
       },
@@ -174,9 +162,11 @@ export class OnnxModel {
     const at = describeLocation(this.#location(), this.#setting?.applicationDir);
     const name = `model "${this.#path}"${at === "" ? "" : ` (${at})`}`;
     const path = await this.#find(name);
+    this.#fileBytes = (await stat(path)).size;
     const { clock = systemClock, log, cpus = 1, packageDirs = [dirname(path), process.cwd()] } = this.#setting ?? {};
     const { providers = defaultProviders(), strict = false, batch, allowNaN = false } = this.#options;
-    const options = { clock, name, path, providers, isStrict: strict, threads: Math.max(1, Math.floor(cpus)) };
+    const { threads = defaultThreads(cpus) } = this.#options;
+    const options = { clock, name, path, providers, isStrict: strict, threads, isSpinning: maySpin(threads) };
     const { session, skipped } = await loadOnnxSession(options, packageDirs);
     for (const { provider, cause } of skipped) {
       const message = `${name} runs on ${session.provider}: ${provider} cannot be used`;
@@ -184,17 +174,18 @@ export class OnnxModel {
       else log.warn({ provider, cause }, message);
     }
     const maxBatchSize = batch?.maxBatchSize ?? 0;
-    const fixed = [...session.inputs, ...session.outputs].find((info) => typeof info.dims[0] !== "string");
-    if (maxBatchSize > 1 && fixed !== undefined) {
+    try {
+      if (maxBatchSize > 1) assertStackable(name, session);
+      const padding =
+        batch?.pad === undefined
+          ? undefined
+          : createPadding({ name, pad: batch.pad, inputs: session.inputs, outputs: session.outputs });
+      this.#runner = new Runner(this.#deps, session, { name, maxBatchSize, allowNaN, padding });
+      return this.#runner;
+    } catch (error) {
       await session.close();
-      throw new ModelLoadError(
-        `${name} cannot be batched: "${fixed.name}" does not leave dimension 0 open (${fixed.dims.join(", ")}); export ` +
-          "the model with a dynamic batch size, or leave out the batch option",
-        true,
-      );
+      throw error;
     }
-    this.#runner = new Runner(this.#deps, session, { name, maxBatchSize, allowNaN });
-    return this.#runner;
   }
 
   /** In a replica: beside app.ts. Elsewhere: beside the file that made the model, else where the process was started. */
@@ -238,9 +229,19 @@ export class OnnxModel {
   }
 }
 
+function assertStackable(name: string, { inputs, outputs }: ModelSession): void {
+  const fixed = [...inputs, ...outputs].find((info) => typeof info.dims[0] !== "string");
+  if (fixed === undefined) return;
+  throw new ModelLoadError(
+    `${name} cannot be batched: "${fixed.name}" does not leave dimension 0 open (${fixed.dims.join(", ")}); export ` +
+      "the model with a dynamic batch size, or leave out the batch option",
+    true,
+  );
+}
+
 function caller(): RunCaller {
-  const { context, cancellation } = currentRequest();
-  return { deadlineAt: context.deadlineAt, cancellation };
+  const { context, cancellation, priority } = currentRequest();
+  return { deadlineAt: context.deadlineAt, cancellation, priority };
 }
 
 /** The replica's own grant, as CUDA itself reads it. */
@@ -259,19 +260,4 @@ function smallestFeeds(inputs: readonly TensorInfo[]): Feeds {
       return [name, { data, dims: sizes, type }];
     }),
   );
-}
-
-function optionProblems(path: unknown, options: OnnxModelOptions): Problem[] {
-  const problems: Problem[] = [];
-  if (!(path instanceof URL) && (typeof path !== "string" || path === "")) {
-    problems.push({ path: "path", message: "must be a file's path or URL" });
-  }
-  const { batch, providers } = options;
-  if (batch !== undefined && (!Number.isSafeInteger(batch.maxBatchSize) || batch.maxBatchSize < 1)) {
-    problems.push({ path: "batch.maxBatchSize", message: "must be a whole number of at least 1" });
-  }
-  if (providers !== undefined && providers.length === 0) {
-    problems.push({ path: "providers", message: "must name at least one" });
-  }
-  return problems;
 }

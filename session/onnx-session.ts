@@ -37,6 +37,8 @@ export type OnnxLoadOptions = {
   readonly providers: readonly string[];
   readonly isStrict: boolean;
   readonly threads: number;
+  /** Threads that wait for one another do so by spinning. */
+  readonly isSpinning: boolean;
 };
 
 type Pending = { readonly resolve: (reply: ThreadReply) => void; readonly reject: (error: Error) => void };
@@ -161,9 +163,9 @@ export async function loadOnnxSession(
   options: OnnxLoadOptions,
   resolveFrom: readonly string[],
 ): Promise<{ session: ModelSession; skipped: readonly SkippedProvider[] }> {
-  const { name, path, providers, isStrict, threads } = options;
+  const { name, path, providers, isStrict, threads, isSpinning } = options;
   const thread = takeThread();
-  const load: Order = { kind: "load", path, providers, isStrict, threads, resolveFrom };
+  const load: Order = { kind: "load", path, providers, isStrict, threads, isSpinning, resolveFrom };
   const reply = await thread.ask(load).catch((error: unknown) => {
     throw new ModelLoadError(`${name} could not be loaded: ${String(error)}`, false, { cause: error });
   });

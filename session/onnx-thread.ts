@@ -93,6 +93,7 @@ async function load(request: LoadRequest): Promise<LoadResult> {
         intraOpNumThreads: request.threads,
         interOpNumThreads: 1,
         logSeverityLevel: 3,
+        extra: { session: { intra_op: { allow_spinning: request.isSpinning ? "1" : "0" } } },
       });
       const inputs = session.inputMetadata.map(toInfo);
       return { inputs, outputs: session.outputMetadata.map(toInfo), provider, skipped };

@@ -124,6 +124,8 @@ export function outputToRows(outputs: Feeds, session: ModelSession): NumericData
     throw new ModelError(`output "${output.name}" holds strings: call run(feeds) instead of predict(rows)`);
   }
   const rows = dims[0] ?? 1;
+  // Outputs are the caller's own already.
+  if (rows === 1) return [data];
   const length = data.length / rows;
   return Array.from({ length: rows }, (_, at) => data.slice(at * length, (at + 1) * length));
 }

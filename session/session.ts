@@ -52,7 +52,12 @@ export type TensorInfo = {
 };
 
 /** Whose run it is: one that nobody waits for any more is not begun. */
-export type RunCaller = { readonly deadlineAt: number; readonly cancellation: Cancellation };
+export type RunCaller = {
+  readonly deadlineAt: number;
+  readonly cancellation: Cancellation;
+  /** Where runs wait to be stacked, a higher one goes first. Default 0. */
+  readonly priority?: number | undefined;
+};
 
 /** A loaded model, able to run. */
 export interface ModelSession {

@@ -36,7 +36,13 @@ export type SimEvent =
       readonly version: Version;
     }
   | { readonly kind: "returned"; readonly request: RequestId; readonly replica: ReplicaId; readonly outcome: Outcome }
-  | { readonly kind: "batchRun"; readonly replica: ReplicaId; readonly items: number; readonly maxBatchSize: number }
+  | {
+      readonly kind: "batchRun";
+      readonly replica: ReplicaId;
+      readonly maxBatchSize: number;
+      /** Whose items it runs, and what is left of their time, in milliseconds. */
+      readonly items: readonly { readonly request: RequestId; readonly leftMs: number }[];
+    }
   /** A process holds what a replica was ordered with; `ended` gives it back. */
   | {
       readonly kind: "replicaOrdered";

@@ -70,13 +70,15 @@ export function simDeployment(deps: SimModelDeps): GraphDeployment {
 class SimModel {
   readonly #deps: SimModelDeps;
   readonly #behaviour: Behaviour;
-  readonly #infer: ((item: number) => Promise<number>) | undefined;
+  readonly #infer: ((key: RequestId) => Promise<number>) | undefined;
 
   constructor(deps: SimModelDeps, behaviour: Behaviour) {
     this.#deps = deps;
     this.#behaviour = behaviour;
     const { maxBatchSize } = behaviour;
-    if (maxBatchSize > 0) this.#infer = batch({ maxBatchSize }, (items: number[]) => this.#runBatch(items));
+    if (maxBatchSize > 0) {
+      this.#infer = batch({ maxBatchSize }, (keys: RequestId[], contexts) => this.#runBatch(keys, contexts));
+    }
   }
 
   async load(): Promise<void> {
@@ -104,7 +106,7 @@ class SimModel {
     try {
       await callOthers();
       if (this.#infer === undefined) await this.#run(1);
-      else await this.#infer(1);
+      else await this.#infer(request);
       end("ok");
       return 1;
     } catch (error) {
@@ -115,12 +117,14 @@ class SimModel {
     }
   }
 
-  async #runBatch(items: readonly number[]): Promise<readonly number[]> {
-    const { sink, order } = this.#deps;
+  async #runBatch(keys: readonly RequestId[], contexts: readonly RequestContext[]): Promise<readonly number[]> {
+    const { sink, order, process } = this.#deps;
     const { maxBatchSize } = this.#behaviour;
-    sink({ kind: "batchRun", replica: order.replicaId as ReplicaId, items: items.length, maxBatchSize });
-    await this.#run(items.length);
-    return items;
+    const now = process.clock.now();
+    const items = keys.map((request, at) => ({ request, leftMs: (contexts[at]?.deadlineAt ?? 0) - now }));
+    sink({ kind: "batchRun", replica: order.replicaId as ReplicaId, maxBatchSize, items });
+    await this.#run(keys.length);
+    return keys.map(() => 1);
   }
 
   async #run(items: number): Promise<void> {

@@ -80,6 +80,8 @@ export function toReport(record: ReplicaRecord): ReplicaReport {
     maxOngoingRequests: report?.maxOngoingRequests ?? 0,
     ongoing: report?.ongoing ?? 0,
     provider: report?.provider ?? "",
+    // What a process of an older release wrote down lacks them.
+    batches: report?.batches ?? [],
     restarts,
     failedStarts,
     gpus: assigned.launch.gpus,

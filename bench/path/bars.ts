@@ -2,19 +2,17 @@
  * What the data path promises, held against what was measured. A bar says nothing where its load was not run.
  */
 import { DEFAULT_MAX_QUEUED_REQUESTS } from "../../core/limits.ts";
+import { type Verdict, verdict } from "../verdict.ts";
 import type { DesignName } from "./design.ts";
 import { CAPACITY_PER_SECOND } from "./load/overload.ts";
-import type { LoadResult, Spread } from "./rounds.ts";
-
-/** A promise and what became of it. `value` is NaN where it was not measured. */
-export type Verdict = { readonly promise: string; readonly value: number; readonly holds: boolean | undefined };
+import type { LoadResult, RatedSpread } from "./rounds.ts";
 
 /** Bodies of 1 MB from many clients may leave memory this much higher in the second half of the time than in the first. */
 const FLAT_RATIO = 1.1;
 /** The overloaded deployment's queue ÷ what it drains: 1,000 ÷ 1,600 a second is 625 ms. */
 const QUEUE_MS = (DEFAULT_MAX_QUEUED_REQUESTS / CAPACITY_PER_SECOND) * 1_000;
 
-type Lookup = (load: string, design: DesignName, key: string) => Spread | undefined;
+type Lookup = (load: string, design: DesignName, key: string) => RatedSpread | undefined;
 type Bar = { readonly promise: string; readonly most?: number; readonly least?: number; value(at: Lookup): number };
 
 /** Every promise, in the order in which they are made. */
@@ -23,17 +21,7 @@ export function verdicts(results: readonly LoadResult[]): readonly Verdict[] {
     const result = results.find((one) => one.load.startsWith(load));
     return result?.designs.find((one) => one.design === design)?.figures[key];
   };
-  return BARS.map(({ promise, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY, value }) => {
-    const measured = value(at);
-    const holds = Number.isNaN(measured) ? undefined : measured >= least && measured <= most;
-    return { promise, value: measured, holds };
-  });
-}
-
-/** A verdict as a line. */
-export function formatVerdict({ promise, value, holds }: Verdict): readonly string[] {
-  const word = holds === undefined ? "not measured" : holds ? "holds" : "FAILS";
-  return [word, Number.isNaN(value) ? "-" : value.toFixed(3), promise];
+  return BARS.map(({ promise, least, most, value }) => verdict(promise, value(at), { least, most }));
 }
 
 const BARS: readonly Bar[] = [
@@ -132,10 +120,10 @@ function ofTwoProxies(at: Lookup, key: string): number {
   return median(at(load, "two proxies", key)) / median(at(load, "llhttp", key));
 }
 
-function median(figure: Spread | undefined): number {
+function median(figure: RatedSpread | undefined): number {
   return figure?.median ?? Number.NaN;
 }
 
-function ratio(figure: Spread | undefined): number {
+function ratio(figure: RatedSpread | undefined): number {
   return figure?.ratio?.median ?? Number.NaN;
 }

@@ -1,4 +1,3 @@
-import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 
 /** Which core does what. One process to a core is what makes windows comparable. */
@@ -39,30 +38,4 @@ export function planCores(coreCount = availableParallelism()): CorePlan {
 export function planForTiming(plan: CorePlan): CorePlan {
   if (plan.coreCount >= 4) return plan;
   return { ...plan, replicas: [plan.proxies[0], plan.proxies[0]], inner: plan.proxies[0] };
-}
-
-/**
- * Keeps the load's core busy with nothing, at idle priority, where two cores may be two threads of one: each is then slower
- * while the other works, by half as measured, and a bare server, which leaves the other all but idle, would look
- * better for that alone. Gives what ends it.
- */
-export function keepBusy(plan: CorePlan): () => void {
-  if (plan.coreCount >= 4) return () => undefined;
-  // It looks now and then whether whom it was started by is still there.
-  const loop = "while kill -0 $PPID; do i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; done";
-  const idle = ["chrt", "--idle", "0", "sh", "-c", loop];
-  const child = spawn("taskset", ["-c", String(plan.load), ...idle], { stdio: "ignore" });
-  child.on("error", (error) => console.error(`the load's core is not kept busy: ${error.message}`));
-  return () => void child.kill("SIGKILL");
-}
-
-/** Keeps all threads of a process, and those it will start, on a core. */
-export function pin(pid: number, core: number): void {
-  const args = ["-acp", String(core), String(pid)];
-  try {
-    execFileSync("taskset", args, { stdio: "ignore" });
-  } catch {
-    // A thread that ends while it looks through them makes it fail; the next time it is not among them.
-    execFileSync("taskset", args, { stdio: "ignore" });
-  }
 }

@@ -1,4 +1,5 @@
-import { type Design, type DesignName, endProgram, startProgram } from "./design.ts";
+import { endProgram, startProgram } from "../program.ts";
+import type { Design, DesignName } from "./design.ts";
 
 /** One process that answers by itself, on the core where ours has its proxy. */
 export function bareDesign(name: DesignName, program: string): Design {

@@ -6,16 +6,17 @@
  *
  * Needs `wrk`, `taskset` and `chrt`. With two cores throughput and latency of ours are limited by the load's own core.
  */
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { cpus, loadavg, release } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { table } from "../../cli/print.ts";
-import { formatVerdict, verdicts } from "./bars.ts";
+import { root } from "../program.ts";
+import { surroundings } from "../surroundings.ts";
+import { formatVerdict } from "../verdict.ts";
+import { verdicts } from "./bars.ts";
 import { planCores } from "./cores.ts";
 import { bareDesign } from "./design-bare.ts";
-import { type Design, DESIGN_NAMES, type DesignName, root, type RunningDesign } from "./design.ts";
+import { type Design, DESIGN_NAMES, type DesignName, type RunningDesign } from "./design.ts";
 import { thornbackDesign } from "./design-thornback.ts";
 import type { Load } from "./load/load.ts";
 import { MEMORY_LOADS } from "./load/memory.ts";
@@ -98,7 +99,10 @@ try {
 const promises = verdicts(results);
 console.log(`\n${table(promises.filter(({ holds }) => holds !== undefined).map(formatVerdict))}`);
 if (cores.caution !== "") console.log(`\n!!! ${cores.caution} !!!`);
-writeFileSync(values.out, `${JSON.stringify({ ...surroundings(), results, promises }, undefined, 1)}\n`);
+writeFileSync(
+  values.out,
+  `${JSON.stringify({ ...surroundings(), cores, options: { rounds, seconds }, results, promises }, undefined, 1)}\n`,
+);
 console.log(`written to ${path.relative(process.cwd(), values.out)}`);
 
 /** One that cannot be started is left out, and its rows say so: the others' figures are as good without it. */
@@ -115,19 +119,4 @@ async function closeAll(): Promise<void> {
   const all = [...running.values()];
   running.clear();
   await Promise.all(all.map((design) => design.close()));
-}
-
-function surroundings(): object {
-  const git = (...args: readonly string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  return {
-    at: new Date().toISOString(),
-    commit: git("rev-parse", "HEAD"),
-    isCommitted: git("status", "--porcelain", "--untracked-files=no") === "",
-    node: process.version,
-    processor: cpus()[0]?.model ?? "",
-    kernel: release(),
-    loadAverage: loadavg(),
-    cores,
-    options: { rounds, seconds },
-  };
 }

@@ -1,6 +1,6 @@
 import { table } from "../../cli/print.ts";
 import type { Column, Load } from "./load/load.ts";
-import type { DesignResult, LoadResult, Spread } from "./rounds.ts";
+import type { DesignResult, LoadResult, RatedSpread } from "./rounds.ts";
 
 /** A load's result as a table: medians, ratios to the bare server with `×`, and in brackets from the least to the most. */
 export function formatResult(load: Load, result: LoadResult): string {
@@ -14,7 +14,7 @@ function cells(load: Load, { figures, problem, windows }: DesignResult): readonl
   return load.columns.map((column) => cell(column, figures[column.key]));
 }
 
-function cell({ digits }: Column, figure: Spread | undefined): string {
+function cell({ digits }: Column, figure: RatedSpread | undefined): string {
   if (figure === undefined || Number.isNaN(figure.median)) return "-";
   const range = figure.min === figure.max ? "" : ` (${figure.min.toFixed(digits)}–${figure.max.toFixed(digits)})`;
   const ratio = figure.ratio === undefined || Number.isNaN(figure.ratio.median) ? "" : ` ×${ratioText(figure.ratio)}`;

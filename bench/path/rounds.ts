@@ -3,22 +3,19 @@
  * with another design. So a minute in which the machine is busy with something else falls on all of them, and a
  * ratio is taken between windows of one round only.
  */
-import { keepBusy, planForTiming } from "./cores.ts";
+import { keepBusy } from "../pinning.ts";
+import { type Spread, spread } from "../spread.ts";
+import { planForTiming } from "./cores.ts";
 import type { DesignName, RunningDesign } from "./design.ts";
 import type { Figures, Load, WindowOptions } from "./load/load.ts";
 
-/** What a figure was over the rounds; `ratio` is against the bare server's of the same round. NaN: never measured. */
-export type Spread = {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-  readonly ratio?: { readonly median: number; readonly min: number; readonly max: number } | undefined;
-};
+/** What a figure was over the rounds; `ratio` is against the bare server's of the same round. */
+export type RatedSpread = Spread & { readonly ratio?: Spread | undefined };
 
 /** One design under one load. */
 export type DesignResult = {
   readonly design: DesignName;
-  readonly figures: Readonly<Record<string, Spread>>;
+  readonly figures: Readonly<Record<string, RatedSpread>>;
   /** One a round. */
   readonly windows: readonly Figures[];
   /** Why there is no figure; empty when there is. */
@@ -61,7 +58,8 @@ export async function measureInRounds(load: Load, started: Started, options: Rou
   };
   const isAsked = (name: DesignName): boolean => started.running.has(name) || started.problems.has(name);
   const isRepeated = load.isRepeated ?? true;
-  const endBusy = load.isCpuBound === true ? keepBusy(cores) : undefined;
+  const isKeptBusy = load.isCpuBound === true && cores.coreCount < 4;
+  const endBusy = isKeptBusy ? keepBusy(cores.load) : undefined;
   // What a process compiles, it compiles in its first seconds under a load.
   if (isRepeated) for (const design of designs) await measure(design, options.warmUpSeconds);
   for (let round = 0; round < (isRepeated ? options.rounds : 1); round++) {
@@ -84,20 +82,12 @@ export async function measureInRounds(load: Load, started: Started, options: Rou
   };
 }
 
-function spreads(load: Load, own: readonly Figures[], bare: readonly Figures[]): Readonly<Record<string, Spread>> {
-  const result: Record<string, Spread> = {};
+function spreads(load: Load, own: readonly Figures[], bare: readonly Figures[]): Readonly<Record<string, RatedSpread>> {
+  const result: Record<string, RatedSpread> = {};
   for (const { key, ratio } of load.columns) {
     const values = own.map((window) => window[key] ?? Number.NaN);
     const ratios = values.map((value, round) => value / (bare[round]?.[key] ?? Number.NaN));
     result[key] = { ...spread(values), ratio: ratio === true ? spread(ratios) : undefined };
   }
   return result;
-}
-
-function spread(values: readonly number[]): { readonly median: number; readonly min: number; readonly max: number } {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  const median = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-  return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { MLP_WIDTH } from "../batch/mlp.ts";
 import { smallBody } from "./work.ts";
 
 const SCRIPT = fileURLToPath(new URL("wrk-post.lua", import.meta.url));
@@ -14,6 +15,11 @@ export const BODIES = {
   "1 KB": { type: "application/json", bytes: () => Buffer.from(smallBody()) },
   "64 KB": { type: "application/octet-stream", bytes: () => Buffer.alloc(64 * 1_024, 7) },
   "1 MB": { type: "application/octet-stream", bytes: () => Buffer.alloc(1_024 * 1_024, 7) },
+  /** A row for the model of bench/batch. */
+  row: {
+    type: "application/octet-stream",
+    bytes: () => Buffer.from(Float32Array.from({ length: MLP_WIDTH }, (_, at) => Math.sin(at)).buffer),
+  },
   stream: { type: "application/json", bytes: () => Buffer.from('{"tokens":50,"everyMs":0}') },
 } as const;
 

@@ -1,3 +1,4 @@
+import { seriesOf } from "../prometheus-text.ts";
 import type { Kind, SoakOutcome } from "./ledger.ts";
 
 /** Gauges that are 0 where nobody is served. */
@@ -6,15 +7,6 @@ const IDLE_GAUGES = [
   "thornback_router_queued_requests",
   "thornback_http_websockets",
 ] as const;
-
-/** The values of one metric in a Prometheus text: its labels as they stand there, and the value. */
-function seriesOf(text: string, name: string): readonly { readonly labels: string; readonly value: number }[] {
-  const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
-  return lines.map((line) => ({
-    labels: line.slice(name.length, line.lastIndexOf(" ")),
-    value: Number(line.slice(line.lastIndexOf(" "))),
-  }));
-}
 
 /** What the servers still think is going on, one line each; nothing when all is over. */
 export function leftovers(text: string): readonly string[] {

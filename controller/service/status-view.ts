@@ -115,6 +115,7 @@ function replicaView(replica: ReplicaRecord): ReplicaStatusView {
     version: replica.version,
     ongoing: report?.ongoing ?? 0,
     provider: report?.provider ?? "",
+    batches: report?.batches ?? [],
     restarts: report?.restarts ?? 0,
     reason: replica.pending?.reason ?? report?.reason ?? "",
     gpus: replica.gpus,

@@ -26,7 +26,7 @@ import {
 } from "../../core/error.ts";
 import { ERROR_MAP } from "../../core/error-map.ts";
 import type { RequestId } from "../../core/ids.ts";
-import { MOST_FRAME_HEAD_BYTES } from "../../core/limits.ts";
+import { MOST_FRAME_HEAD_BYTES, MOST_TOLD_MODELS } from "../../core/limits.ts";
 import type { CallRequestHead, HttpRequestHead, RequestHead } from "../exchange.ts";
 import { FRAME_VERSION } from "../frame/frame.ts";
 
@@ -44,6 +44,7 @@ import { FRAME_VERSION } from "../frame/frame.ts";
  *     WELCOME  version, ongoing requests of the replica
  *     PONG     ongoing requests of the replica
  *     CREDIT   bytes
+ *     MODELS   ids of models, most recently used first; empty: none
  *
  * A length is empty where it is not known, or the body is whole.
  */
@@ -247,6 +248,23 @@ export function welcomeToWire(ongoing: number): string {
 export function welcomeFromWire(head: string): { ongoing: number } | undefined {
   const [version, ongoing] = head.split("\n");
   return version === FRAME_VERSION && Number.isInteger(Number(ongoing)) ? { ongoing: Number(ongoing) } : undefined;
+}
+
+/** Head of a MODELS frame: the first MOST_TOLD_MODELS of these ids. */
+export function modelsToWire(modelIds: readonly string[]): string {
+  return modelIds.slice(0, MOST_TOLD_MODELS).map(escapeText).join("\n");
+}
+
+/** Undefined when it is no MODELS frame's head. */
+export function modelsFromWire(head: string): string[] | undefined {
+  if (head === "") return [];
+  const fields = head.split("\n");
+  if (fields.length > MOST_TOLD_MODELS) return undefined;
+  try {
+    return fields.map(unescapeText);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The number that is all of a CREDIT's or a PONG's head; undefined when it is none. */

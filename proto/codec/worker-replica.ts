@@ -26,8 +26,14 @@ export function addressFromWire(message: wire.AddressOut | null | undefined): Ad
 
 /** A replica's report, for the wire. */
 export function replicaReportToWire(report: ReplicaReport): wire.ReplicaReportIn {
-  const { address, gpus, ...rest } = report;
-  return { ...rest, gpus: [...gpus], ...(address === undefined ? {} : { address: addressToWire(address) ?? null }) };
+  const { address, gpus, batches, ...rest } = report;
+  const wireBatches = batches.map((batch) => ({ ...batch, expectedRuns: [...batch.expectedRuns] }));
+  return {
+    ...rest,
+    gpus: [...gpus],
+    batches: wireBatches,
+    ...(address === undefined ? {} : { address: addressToWire(address) ?? null }),
+  };
 }
 
 /**
@@ -53,6 +59,7 @@ export function replicaReportFromWire(message: wire.ReplicaReportOut): ReplicaRe
     maxOngoingRequests: message.maxOngoingRequests,
     ongoing: message.ongoing,
     provider: message.provider,
+    batches: message.batches,
     restarts: message.restarts,
     failedStarts: message.failedStarts,
     gpus: message.gpus,

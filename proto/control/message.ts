@@ -1,4 +1,4 @@
-import type { ReplicaLaunch } from "../../core/assignment.ts";
+import type { BatchReport, ReplicaLaunch } from "../../core/assignment.ts";
 import type { Sample } from "../../core/metric.ts";
 import type { Address } from "../../core/network.ts";
 import type { HttpFrontKind } from "../../core/process-config.ts";
@@ -75,6 +75,7 @@ export type ReplicaProcessReport = {
   readonly maxOngoingRequests: number;
   readonly ongoing: number;
   readonly provider: string;
+  readonly batches: readonly BatchReport[];
 };
 
 /** Child → worker. */

@@ -20,6 +20,7 @@
  *     CANCEL                      →                                       its REQUEST is answered or broken off all the same
  *     PING                        →
  *                                 ←  PONG     requests ongoing
+ *                                 ←  MODELS   ids                         which of several models are here; all, each time
  *                                 ←  GOAWAY                               send nothing new on this connection
  */
 export const FRAME = {
@@ -34,6 +35,7 @@ export const FRAME = {
   CREDIT: 9,
   PING: 10,
   PONG: 11,
+  MODELS: 12,
 } as const;
 
 /** What a frame is. */
@@ -237,5 +239,5 @@ export class FrameReader {
 }
 
 function isFrameKind(kind: number): kind is FrameKind {
-  return kind >= FRAME.HELLO && kind <= FRAME.PONG;
+  return kind >= FRAME.HELLO && kind <= FRAME.MODELS;
 }

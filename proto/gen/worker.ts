@@ -5,6 +5,7 @@ import type { AccessKey as _thornback_v1_AccessKey, AccessKey__Output as _thornb
 import type { Address as _thornback_v1_Address, Address__Output as _thornback_v1_Address__Output } from './thornback/v1/Address.ts';
 import type { AssignedReplica as _thornback_v1_AssignedReplica, AssignedReplica__Output as _thornback_v1_AssignedReplica__Output } from './thornback/v1/AssignedReplica.ts';
 import type { Assignment as _thornback_v1_Assignment, Assignment__Output as _thornback_v1_Assignment__Output } from './thornback/v1/Assignment.ts';
+import type { BatchReport as _thornback_v1_BatchReport, BatchReport__Output as _thornback_v1_BatchReport__Output } from './thornback/v1/BatchReport.ts';
 import type { BlobChunk as _thornback_v1_BlobChunk, BlobChunk__Output as _thornback_v1_BlobChunk__Output } from './thornback/v1/BlobChunk.ts';
 import type { Collect as _thornback_v1_Collect, Collect__Output as _thornback_v1_Collect__Output } from './thornback/v1/Collect.ts';
 import type { CollectLogs as _thornback_v1_CollectLogs, CollectLogs__Output as _thornback_v1_CollectLogs__Output } from './thornback/v1/CollectLogs.ts';
@@ -14,6 +15,7 @@ import type { ControlClient as _thornback_v1_ControlClient, ControlDefinition as
 import type { ControllerMessage as _thornback_v1_ControllerMessage, ControllerMessage__Output as _thornback_v1_ControllerMessage__Output } from './thornback/v1/ControllerMessage.ts';
 import type { Cors as _thornback_v1_Cors, Cors__Output as _thornback_v1_Cors__Output } from './thornback/v1/Cors.ts';
 import type { DeploymentEntry as _thornback_v1_DeploymentEntry, DeploymentEntry__Output as _thornback_v1_DeploymentEntry__Output } from './thornback/v1/DeploymentEntry.ts';
+import type { ExpectedRun as _thornback_v1_ExpectedRun, ExpectedRun__Output as _thornback_v1_ExpectedRun__Output } from './thornback/v1/ExpectedRun.ts';
 import type { NativePackage as _thornback_v1_NativePackage, NativePackage__Output as _thornback_v1_NativePackage__Output } from './thornback/v1/NativePackage.ts';
 import type { NodeRegistration as _thornback_v1_NodeRegistration, NodeRegistration__Output as _thornback_v1_NodeRegistration__Output } from './thornback/v1/NodeRegistration.ts';
 import type { NodeReport as _thornback_v1_NodeReport, NodeReport__Output as _thornback_v1_NodeReport__Output } from './thornback/v1/NodeReport.ts';
@@ -42,6 +44,7 @@ export interface ProtoGrpcType {
       Address: MessageTypeDefinition<_thornback_v1_Address, _thornback_v1_Address__Output>
       AssignedReplica: MessageTypeDefinition<_thornback_v1_AssignedReplica, _thornback_v1_AssignedReplica__Output>
       Assignment: MessageTypeDefinition<_thornback_v1_Assignment, _thornback_v1_Assignment__Output>
+      BatchReport: MessageTypeDefinition<_thornback_v1_BatchReport, _thornback_v1_BatchReport__Output>
       BlobChunk: MessageTypeDefinition<_thornback_v1_BlobChunk, _thornback_v1_BlobChunk__Output>
       Collect: MessageTypeDefinition<_thornback_v1_Collect, _thornback_v1_Collect__Output>
       CollectLogs: MessageTypeDefinition<_thornback_v1_CollectLogs, _thornback_v1_CollectLogs__Output>
@@ -51,6 +54,7 @@ export interface ProtoGrpcType {
       ControllerMessage: MessageTypeDefinition<_thornback_v1_ControllerMessage, _thornback_v1_ControllerMessage__Output>
       Cors: MessageTypeDefinition<_thornback_v1_Cors, _thornback_v1_Cors__Output>
       DeploymentEntry: MessageTypeDefinition<_thornback_v1_DeploymentEntry, _thornback_v1_DeploymentEntry__Output>
+      ExpectedRun: MessageTypeDefinition<_thornback_v1_ExpectedRun, _thornback_v1_ExpectedRun__Output>
       NativePackage: MessageTypeDefinition<_thornback_v1_NativePackage, _thornback_v1_NativePackage__Output>
       NodeRegistration: MessageTypeDefinition<_thornback_v1_NodeRegistration, _thornback_v1_NodeRegistration__Output>
       NodeReport: MessageTypeDefinition<_thornback_v1_NodeReport, _thornback_v1_NodeReport__Output>

@@ -9,19 +9,19 @@
  * - `consistentHash` takes the owner of the request's key on a ring, or the next replica on it that is not loaded beyond
  *   its share (Mirrokni, Thorup, Zadimoghaddam: Consistent Hashing with Bounded Loads, 2016). Without a key it is
  *   `leastOngoing`.
+ *
+ * A request for one of several models goes, whatever the policy but a key's, where that model is
+ * (`pick-for-model.ts`).
  */
 import type { Random } from "../../core/random.ts";
 import type { RoutingPolicy } from "../../core/spec.ts";
 import type { DeploymentEntry } from "../../core/table.ts";
+import { isLoaded, loadBound } from "./load-bound.ts";
+import { pickForModel, type ModelCandidate } from "./pick-for-model.ts";
 import { firstPoint, ownerAt, type Ring } from "./ring.ts";
 
 /** What a router knows of a replica when it chooses one. */
-export type PickCandidate = {
-  /** It may be given a request now. */
-  readonly isFree: boolean;
-  /** Requests this router has sent it and that have not ended: exact. */
-  readonly ongoing: number;
-  readonly maxOngoingRequests: number;
+export type PickCandidate = ModelCandidate & {
   /** Requests it said it had, all routers' together, when it was last heard: a little old. */
   readonly reportedOngoing: number;
   /** When its turn comes, for policies that take turns. */
@@ -30,12 +30,22 @@ export type PickCandidate = {
   readonly position: number;
 };
 
+/** What a request wants of a choice. */
+export type PickWish = {
+  /** Session key; empty: none. */
+  readonly key: string;
+  /** One of several models; empty: none. */
+  readonly modelId: string;
+};
+
 /** All that a choice depends on. */
 export type PickInput<C extends PickCandidate> = {
   /** Replicas in the table, in its order. */
   readonly replicas: readonly C[];
   /** Those of them that are free, in any order: on the same node, in the same zone, anywhere. */
   readonly free: readonly (readonly C[])[];
+  /** Replicas that have one of several models, free or not. */
+  readonly holdersOf: (modelId: string) => Iterable<C>;
   /** How many are connected and not left out, free or not. */
   readonly readyCount: number;
   /** Requests that all of them together have of this router. */
@@ -48,12 +58,20 @@ export type PickInput<C extends PickCandidate> = {
 
 /** Which replica gets a request, or what becomes of it. */
 export type PickDecision<C extends PickCandidate> =
-  | {
-      readonly kind: "pick";
-      readonly replica: C;
-      readonly reason: "onlyOne" | "leastOngoing" | "roundRobin" | "weighted" | "keyOwner" | "keyNext";
-    }
+  | { readonly kind: "pick"; readonly replica: C; readonly reason: PickReason }
   | NoPick;
+
+/** Why it is this one. */
+export type PickReason =
+  | "onlyOne"
+  | "leastOngoing"
+  | "roundRobin"
+  | "weighted"
+  | "keyOwner"
+  | "keyNext"
+  | "modelHeld"
+  | "modelSpread"
+  | "modelPlaced";
 
 /** There is no replica for it now. */
 export type NoPick =
@@ -65,17 +83,21 @@ const NONE_READY: NoPick = { kind: "queue", reason: "noneReady" };
 const STARTING: NoPick = { kind: "queue", reason: "starting" };
 const START_FAILED: NoPick = { kind: "fail", reason: "startFailed" };
 
-/** A replica may have so many times the mean load before a key that is its own goes to the next. */
-const LOAD_BOUND = 1.25;
-/** Below this part of its slots no replica counts as loaded, however idle the others are. */
-const UNLOADED_SHARE = 0.25;
 /** Points of a ring that one walk looks at; beyond it nearly all replicas are full, and any that is not will do. */
 const MOST_RING_STEPS = 2_000;
 
-/** Chooses a replica for a request with this key (empty: none). */
-export function pick<C extends PickCandidate>(input: PickInput<C>, key: string, random: Random): PickDecision<C> {
+/** Chooses a replica for a request. */
+export function pick<C extends PickCandidate>(
+  input: PickInput<C>,
+  { key, modelId }: PickWish,
+  random: Random,
+): PickDecision<C> {
   const nearest = nearestFree(input.free);
   if (nearest === undefined) return whyNone(input);
+  if (modelId !== "" && (key === "" || input.ring === undefined)) {
+    const { replica, reason } = pickForModel(input, modelId) ?? { replica: nearest[0], reason: "modelPlaced" };
+    return { kind: "pick", replica, reason };
+  }
   if (input.routing === "roundRobin" || input.routing === "weighted") {
     return { kind: "pick", replica: firstTurn(nearest), reason: input.routing };
   }
@@ -133,8 +155,7 @@ function byKey<C extends PickCandidate>(
   ring: Ring,
   key: string,
 ): PickDecision<C> | undefined {
-  // 4 replicas, 15 ongoing, and this one: ⌈1.25 × 16 ÷ 4⌉ = 5 each.
-  const bound = Math.ceil((LOAD_BOUND * (ongoingCount + 1)) / Math.max(1, readyCount));
+  const bound = loadBound(ongoingCount, readyCount);
   const start = firstPoint(ring, key);
   const owner = ownerAt(ring, start);
   let anyFree: C | undefined;
@@ -143,8 +164,7 @@ function byKey<C extends PickCandidate>(
     const index = ownerAt(ring, start + step);
     const replica = replicas[index];
     if (replica === undefined || !replica.isFree) continue;
-    const most = Math.max(bound, replica.maxOngoingRequests * UNLOADED_SHARE);
-    if (replica.ongoing < most) return { kind: "pick", replica, reason: index === owner ? "keyOwner" : "keyNext" };
+    if (!isLoaded(replica, bound)) return { kind: "pick", replica, reason: index === owner ? "keyOwner" : "keyNext" };
     anyFree ??= replica;
   }
   return anyFree === undefined ? undefined : { kind: "pick", replica: anyFree, reason: "keyNext" };

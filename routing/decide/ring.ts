@@ -47,14 +47,14 @@ export function ownerAt({ points }: Ring, place: number): number {
 }
 
 /** FNV-1a over the text's UTF-16 units, mixed once more, because its own high bits differ little between short texts. */
-function hash(text: string): number {
+export function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
   return mix(value);
 }
 
-/** The finaliser of MurmurHash3. */
-function mix(value: number): number {
+/** The finaliser of MurmurHash3: every bit of the value changes half of the result's. */
+export function mix(value: number): number {
   let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
   return (mixed ^ (mixed >>> 16)) >>> 0;

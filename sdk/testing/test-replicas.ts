@@ -124,6 +124,7 @@ export class TestReplicas {
       replicaId,
       callSecret,
       handler,
+      heldModels: actor.heldModels,
     });
     this.#started.push({ server, actor });
     const { address } = server;

@@ -1,5 +1,6 @@
 import type { NodeResources } from "../../core/assignment.ts";
 import { createAvailableCheck } from "./available.ts";
+import { createBatchItemsCheck } from "./batch-items.ts";
 import { createBatchSizeCheck } from "./batch-size.ts";
 import { createCapacityCheck } from "./capacity.ts";
 import type { Check } from "./check.ts";
@@ -30,6 +31,7 @@ export function createChecks(nodes: ReadonlyMap<string, NodeResources>): {
     createTableVersionCheck(),
     createReasonCheck(),
     createBatchSizeCheck(),
+    createBatchItemsCheck(),
     createAvailableCheck(),
     createUncaughtCheck(),
     converged,

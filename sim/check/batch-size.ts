@@ -6,8 +6,9 @@ export function createBatchSizeCheck(): Check {
   return {
     name: "batch-size",
     observe(_at: number, event: SimEvent) {
-      if (event.kind !== "batchRun" || (event.items > 0 && event.items <= event.maxBatchSize)) return undefined;
-      return `${event.replica} ran a batch of ${event.items}, maxBatchSize is ${event.maxBatchSize}`;
+      if (event.kind !== "batchRun" || (event.items.length > 0 && event.items.length <= event.maxBatchSize))
+        return undefined;
+      return `${event.replica} ran a batch of ${event.items.length}, maxBatchSize is ${event.maxBatchSize}`;
     },
     atEnd: () => undefined,
   };

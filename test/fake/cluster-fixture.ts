@@ -124,6 +124,7 @@ export function replicaReport(id: string, given: Partial<ReplicaReport> = {}): R
     maxOngoingRequests: 16,
     ongoing: 0,
     provider: "",
+    batches: [],
     restarts: 0,
     failedStarts: 0,
     gpus: [],

@@ -88,6 +88,7 @@ export function replicaReport(
     maxOngoingRequests: 16,
     ongoing: 0,
     provider: "cpu",
+    batches: [],
     ...changes,
   };
 }

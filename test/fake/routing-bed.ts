@@ -7,6 +7,7 @@ import type { DeploymentEntry, Place, ReplicaEntry, TableEntry } from "../../cor
 import { isStream } from "../../proto/body.ts";
 import type { RouterRequest } from "../../routing/routed-request.ts";
 import { Routers } from "../../routing/routers.ts";
+import type { HeldModels } from "../../worker/replica/held-models.ts";
 import { serveReplica, type ReplicaServer } from "../../worker/replica/replica-server.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
 import { MemoryNetwork, type MemorySocket } from "./memory-network.ts";
@@ -44,7 +45,7 @@ export class RoutingBed {
   }
 
   /** Starts a replica; it is in no table yet. */
-  async replica(id: string, more: Partial<ReplicaEntry> = {}): Promise<BedReplica> {
+  async replica(id: string, more: Partial<ReplicaEntry> = {}, heldModels?: HeldModels): Promise<BedReplica> {
     const handler = new ScriptedHandler();
     const { clock, network, log } = this;
     const server = await serveReplica({
@@ -56,6 +57,7 @@ export class RoutingBed {
       replicaId: id as ReplicaId,
       callSecret: "secret",
       handler,
+      heldModels,
     });
     return { server, handler, entry: replicaEntry(id, { address: server.address, ...more }) };
   }
@@ -123,6 +125,7 @@ export function routerRequest(requestId: string, more: Partial<RouterRequest> = 
     isIdempotent: false,
     priority: 0,
     key: "",
+    modelId: "",
     cancellation: undefined,
     ...more,
   };

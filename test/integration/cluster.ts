@@ -166,10 +166,14 @@ export async function replicaPids(admin: string): Promise<readonly number[]> {
 }
 
 /** Sends JSON and returns status and body, parsed where it is JSON. */
-export async function post(url: string, body: unknown): Promise<{ status: number; body: unknown; headers: Headers }> {
+export async function post(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; body: unknown; headers: Headers }> {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
   const text = await response.text();

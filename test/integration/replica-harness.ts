@@ -174,7 +174,7 @@ export class ReplicaHarness {
     this.#routers ??= this.#connect(address ?? { host: "", port: 0 }, maxOngoingRequests);
     const deadlineAt = systemClock.now() + timeoutMs;
     const cancellation = new Cancellation();
-    const plain = { isIdempotent: false, priority: 0, key: "", cancellation };
+    const plain = { isIdempotent: false, priority: 0, key: "", modelId: "", cancellation };
     return this.#routers.send(DEPLOYMENT, { head, body: [...body], deadlineAt, ...plain });
   }
 

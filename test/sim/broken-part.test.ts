@@ -55,6 +55,7 @@ test("a drain that is acknowledged and not done is found", () =>
         maxOngoingRequests: 1,
         ongoing: 0,
         provider: "",
+        batches: [],
       };
       say({ kind: "replica", report: { ...report, state: "draining" } });
       return undefined;

@@ -2,7 +2,7 @@
  * What must compile, and what must not. Checked by the compiler alone; nothing here runs. The first part is the sample
  * of the documentation with its bodies filled in.
  */
-import { application, batch, deployment, fromNode, requestContext, secret, type Handle } from "thornback";
+import { application, batch, deployment, fromNode, models, requestContext, secret, type Handle } from "thornback";
 import { client } from "thornback/client";
 import { OnnxModel } from "thornback/onnx";
 
@@ -247,4 +247,21 @@ export async function useClient(): Promise<void> {
 assertType<Equal<Awaited<ReturnType<typeof labels>>, BigInt64Array[]>>();
 function labels(model: OnnxModel) {
   return model.predict<BigInt64Array>([[1, 2, 3]]);
+}
+
+// --- several models in one replica ------------------------------------------------------------------------------------
+
+export async function useModels(): Promise<void> {
+  const held = models({ load: (id) => new OnnxModel(`./models/${id}.onnx`), maxModels: 2, maxBytes: 1e9 });
+  const rows = await held.use((model, id) => model.predict([[id.length]]));
+  assertType<Equal<typeof rows, Float32Array[]>>();
+  const given = await held.use("a", (model) => model.provider);
+  assertType<Equal<typeof given, string>>();
+  for await (const item of held.stream(() => [1, 2])) assertType<Equal<typeof item, number>>();
+  const later = models({ load: async (id) => ({ id }), maxModels: 2, sizeOf: ({ id }) => id.length });
+  assertType<Equal<Awaited<ReturnType<typeof later.use<string>>>, string>>();
+  // @ts-expect-error without maxModels
+  models({ load: (id) => id });
+  // @ts-expect-error a model is asked for by its name
+  await held.use(1, (model) => model);
 }

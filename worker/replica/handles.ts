@@ -1,4 +1,4 @@
-import { Cancellation } from "../../core/cancellation.ts";
+import { whenAllCancelled, type Cancellation } from "../../core/cancellation.ts";
 import type { Clock, Defer } from "../../core/clock.ts";
 import { deploymentId, type ApplicationName, type DeploymentName, type RequestId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
@@ -106,14 +106,7 @@ const batchCancellations = new WeakMap<readonly RequestScope[], Cancellation>();
 function cancellationOf(requests: readonly RequestScope[]): Cancellation {
   const known = batchCancellations.get(requests);
   if (known !== undefined) return known;
-  const all = new Cancellation();
+  const all = whenAllCancelled(requests.map(({ cancellation }) => cancellation));
   batchCancellations.set(requests, all);
-  let waitingCount = requests.length;
-  for (const { cancellation } of requests) {
-    cancellation.onCancel((reason) => {
-      waitingCount -= 1;
-      if (waitingCount === 0) all.cancel(reason);
-    });
-  }
   return all;
 }

@@ -1,9 +1,9 @@
-import type { ReplicaLaunch } from "../../core/assignment.ts";
+import type { BatchReport, ReplicaLaunch } from "../../core/assignment.ts";
 import type { Clock, Defer } from "../../core/clock.ts";
 import { construct, type Registered, type RegisteredBatch } from "../../core/construction.ts";
 import { InvalidSpecError } from "../../core/error.ts";
 import type { DeploymentName } from "../../core/ids.ts";
-import { DEFAULT_MAX_ONGOING_REQUESTS } from "../../core/limits.ts";
+import { DEFAULT_MAX_ONGOING_REQUESTS, ONGOING_BATCHES, ONGOING_BATCHES_CHOOSING } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Metrics } from "../../core/metric.ts";
 import type { SetupContext } from "../../sdk/context.ts";
@@ -14,6 +14,7 @@ import { ModelLoadError } from "../../session/session.ts";
 import type { Actor, ReplicaIdentity } from "./actor.ts";
 import { Invoker } from "./invoke.ts";
 import { schemaOf } from "./schema.ts";
+import { HeldModels } from "./held-models.ts";
 import { describeError } from "./user-error.ts";
 
 /**
@@ -49,6 +50,10 @@ export type StartedActor = {
   readonly maxOngoingRequests: number;
   /** Execution providers of its models, comma-separated; empty without models. */
   readonly provider: string;
+  /** Models of `models()`; undefined where the actor has no such thing. */
+  readonly heldModels: HeldModels | undefined;
+  /** How its batch methods fare. */
+  readonly batchReports: () => readonly BatchReport[];
   /** The user's `healthCheck`; undefined without one. */
   readonly healthCheck: (() => unknown) | undefined;
   /** Hands a changed `userConfig` to the user's `reconfigure`. */
@@ -82,13 +87,16 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
     }
   };
   let models: Registered["models"] = [];
+  let heldModels: HeldModels | undefined;
   try {
     const deployment = await step("importing app.mjs", true, deps.load);
     const name = identity.deployment;
     const { instance, registered } = await step(`constructing ${name}`, false, () => makeInstance(deps, deployment));
     models = registered.models;
-    const maxOngoingRequests = admission(options.maxOngoingRequests, registered.batches, instance);
+    const { batches } = registered;
+    admission(options.maxOngoingRequests, batches, instance);
     attachBatches(deps, registered.batches, instance);
+    heldModels = attachModelCaches(deps, registered.modelCaches);
     for (const model of models) await step(`loading ${model.name}`, true, () => model.load());
     for (const [field, loadable] of loadableFields(instance, registered)) {
       await step(`loading ${field}`, false, () => loadable.load());
@@ -99,17 +107,22 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
       await step("reconfigure", false, () => hooks.reconfigure?.(options.userConfig));
     for (const model of models) await step(`warming up ${model.name}`, false, () => model.warmup());
     const target = deployment.target;
+    const batchReports = (): BatchReport[] =>
+      batches.flatMap((batch, at) => batch.report(methodName(batch, instance, at)) ?? []);
     const [input, output] = [schemaOf(target, "input"), schemaOf(target, "output")];
     return {
       actor: new Invoker({ clock: deps.clock, log: deps.log, identity, instance, input, output }),
-      maxOngoingRequests,
+      // Once more: `reconfigure` may have changed sizes.
+      maxOngoingRequests: admission(options.maxOngoingRequests, batches, instance),
+      batchReports,
       provider: [...new Set(models.map((model) => model.provider()))].filter((provider) => provider !== "").join(","),
+      heldModels,
       healthCheck: hooks.healthCheck,
       reconfigure: async (userConfig) => void (await hooks.reconfigure?.(userConfig)),
-      close: () => closeActor(hooks, models),
+      close: () => closeActor(hooks, () => closeModels(models, heldModels)),
     };
   } catch (error) {
-    void closeModels(models);
+    void closeModels(models, heldModels);
     throw error;
   } finally {
     limit.close();
@@ -169,13 +182,16 @@ function makeInstance(deps: LifecycleDeps, deployment: GraphDeployment): { insta
   return construct(() => new Made(...args), setting);
 }
 
-/** Twice the largest batch, so that the next one gathers while one runs. */
+/** So much that the next batch gathers while one runs, with a choice where that helps. */
 function admission(option: number | undefined, batches: readonly RegisteredBatch[], instance: object): number {
   let largest: RegisteredBatch | undefined;
   for (const batch of batches) if (batch.maxBatchSize > (largest?.maxBatchSize ?? 0)) largest = batch;
   if (largest === undefined) return option ?? DEFAULT_MAX_ONGOING_REQUESTS;
   const { maxBatchSize } = largest;
-  if (option === undefined) return 2 * maxBatchSize;
+  if (option === undefined) {
+    const most = ({ isChoosing }: RegisteredBatch): number => (isChoosing ? ONGOING_BATCHES_CHOOSING : ONGOING_BATCHES);
+    return batches.reduce((ongoing, batch) => Math.max(ongoing, most(batch) * batch.maxBatchSize), 0);
+  }
   if (option >= maxBatchSize) return option;
   const name = largest.call === undefined ? "a model" : methodName(largest, instance, batches.indexOf(largest));
   throw new StartFailure(
@@ -190,6 +206,16 @@ function attachBatches(deps: LifecycleDeps, batches: readonly RegisteredBatch[],
   for (const [at, batch] of batches.entries()) {
     batch.attach({ clock, defer, metrics, deployment: identity.deploymentId, method: methodName(batch, instance, at) });
   }
+}
+
+/** Nothing where there are none: then nobody is told of them. */
+function attachModelCaches(deps: LifecycleDeps, caches: Registered["modelCaches"]): HeldModels | undefined {
+  if (caches.length === 0) return undefined;
+  const { clock, log, metrics, identity } = deps;
+  const deployment = identity.deploymentId;
+  const held = new HeldModels(caches, metrics.gauge("thornback_models_loaded", { deployment }));
+  for (const cache of caches) cache.attach({ clock, log, metrics, deployment, onChange: () => held.changed() });
+  return held;
 }
 
 /** The field a batch method is in; a private one cannot be seen from outside and gets a number. */
@@ -247,14 +273,14 @@ function setupContext({ identity, launch }: LifecycleDeps, signal: AbortSignal):
   };
 }
 
-async function closeActor(hooks: Hooks, models: Registered["models"]): Promise<void> {
+async function closeActor(hooks: Hooks, close: () => Promise<void>): Promise<void> {
   try {
     await hooks.teardown?.();
   } finally {
-    await closeModels(models);
+    await close();
   }
 }
 
-async function closeModels(models: Registered["models"]): Promise<void> {
-  await Promise.all(models.map((model) => model.close()));
+async function closeModels(models: Registered["models"], heldModels: HeldModels | undefined): Promise<void> {
+  await Promise.all([...models.map((model) => model.close()), heldModels?.close()]);
 }

@@ -170,9 +170,9 @@ export class ReplicaProcess {
       onStep: (step) => this.#say({ state: "starting", reason: step }),
     });
     this.#handles.settle();
-    const { actor, maxOngoingRequests } = started;
+    const { actor, maxOngoingRequests, heldModels } = started;
     const handler = new Replica({ clock, random, log, metrics, actor, identity, maxOngoingRequests });
-    const server = await this.#serve(handler, order);
+    const server = await this.#serve(handler, order, heldModels);
     if (this.#isEnding) {
       await server.close();
       return;
@@ -193,11 +193,12 @@ export class ReplicaProcess {
     }
   }
 
-  #serve(handler: Replica, order: ReplicaOrder): Promise<ReplicaServer> {
-    const { clock, network, defer, listen } = this.#deps;
+  #serve(handler: Replica, order: ReplicaOrder, heldModels: StartedActor["heldModels"]): Promise<ReplicaServer> {
+    const { clock, network, defer, listen: address } = this.#deps;
     const { callSecret } = order;
     const replicaId = order.replicaId as ReplicaId;
-    return serveReplica({ clock, log: this.#log, network, defer, address: listen, replicaId, callSecret, handler });
+    const log = this.#log;
+    return serveReplica({ clock, log, network, defer, address, replicaId, callSecret, handler, heldModels });
   }
 
   #startProbe({ healthCheck }: StartedActor): Probe | undefined {
@@ -269,7 +270,8 @@ export class ReplicaProcess {
 
   #say(change: Partial<ReplicaProcessReport>): void {
     const ongoing = this.#running?.replica.ongoing ?? 0;
-    this.#report = { ...this.#report, ongoing, ...change };
+    const batches = this.#running?.started.batchReports() ?? [];
+    this.#report = { ...this.#report, ongoing, batches, ...change };
     if (this.#isEnding) this.#reportTimer?.cancel();
     this.#deps.send({ kind: "replica", report: this.#report });
   }
@@ -283,6 +285,7 @@ const NOTHING_YET: ReplicaProcessReport = {
   maxOngoingRequests: 0,
   ongoing: 0,
   provider: "",
+  batches: [],
 };
 
 function identityOf({ replicaId, version, node, launch }: ReplicaOrder): ReplicaIdentity {

@@ -11,10 +11,11 @@ import type { ReplicaId } from "../../core/ids.ts";
 import { MOST_FRAME_BODY_BYTES, MOST_FRAME_HEAD_BYTES, REPLICA_CONNECT_TIMEOUT_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Address, ByteSocket, Listener, Network } from "../../core/network.ts";
-import { errorToWire, helloFromWire, welcomeToWire, type Hello } from "../../proto/codec/exchange.ts";
+import { errorToWire, helloFromWire, modelsToWire, welcomeToWire, type Hello } from "../../proto/codec/exchange.ts";
 import type { RequestHandler } from "../../proto/exchange.ts";
 import { FrameConnection, type FrameListener } from "../../proto/frame/connection.ts";
 import { FRAME, type Frame } from "../../proto/frame/frame.ts";
+import type { HeldModels } from "./held-models.ts";
 import { RouterLink } from "./router-link.ts";
 
 /** What a frame server is made of. */
@@ -29,6 +30,8 @@ export type ReplicaServerDeps = {
   /** What routers must present. */
   readonly callSecret: string;
   readonly handler: RequestHandler;
+  /** Of which routers are told; undefined: the replica has no models that requests choose from. */
+  readonly heldModels?: HeldModels | undefined;
 };
 
 /** A replica's door: routers connect to it and send requests as frames. */
@@ -77,10 +80,12 @@ class Door {
   readonly #deps: ReplicaServerDeps;
   readonly #links = new Map<string, RouterLink>();
   #isGoingAway = false;
+  #isTelling = false;
   #onLastGone = (): void => {};
 
   constructor(deps: ReplicaServerDeps) {
     this.#deps = deps;
+    deps.heldModels?.watch(() => this.#tellModels());
   }
 
   goAway(): void {
@@ -91,7 +96,7 @@ class Door {
 
   /** Lets a connection in; undefined when it belongs to no link: a second of its kind, or a bulk one without its main. */
   admit({ linkId, part }: Hello, connection: FrameConnection): RouterLink | undefined {
-    const { log, handler } = this.#deps;
+    const { log, handler, heldModels } = this.#deps;
     let link = this.#links.get(linkId);
     if (link === undefined) {
       if (part === "bulk") return undefined;
@@ -101,7 +106,10 @@ class Door {
     }
     if (!link.join(part, connection)) return undefined;
     connection.send(FRAME.WELCOME, 0, welcomeToWire(handler.ongoing));
-    if (this.#isGoingAway && part === "main") link.goAway();
+    if (part === "main") {
+      if (heldModels !== undefined) link.tellModels(modelsToWire(heldModels.modelIds));
+      if (this.#isGoingAway) link.goAway();
+    }
     return link;
   }
 
@@ -116,6 +124,18 @@ class Door {
       if (this.#links.size === 0) this.#onLastGone();
     });
     for (const link of this.#links.values()) link.close("the replica ends");
+  }
+
+  /** Once a turn, however many models come and go in it. */
+  #tellModels(): void {
+    const { defer, heldModels } = this.#deps;
+    if (this.#isTelling || heldModels === undefined) return;
+    this.#isTelling = true;
+    defer(() => {
+      this.#isTelling = false;
+      const head = modelsToWire(heldModels.modelIds);
+      for (const link of this.#links.values()) link.tellModels(head);
+    });
   }
 
   #onGone(linkId: string): void {

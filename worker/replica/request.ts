@@ -1,4 +1,5 @@
 import type { Cancellation } from "../../core/cancellation.ts";
+import { MODEL_ID_HEADER } from "../../core/model-id.ts";
 import type { RequestContext, RequestScope } from "../../core/request-scope.ts";
 import type { RequestHead } from "../../proto/exchange.ts";
 import type { ReplicaIdentity } from "./actor.ts";
@@ -31,7 +32,8 @@ class ReplicaRequestContext implements RequestContext {
   }
 
   get modelId(): string {
-    return this.#head.kind === "call" ? this.#head.modelId : "";
+    // The proxy has checked the header.
+    return this.#head.kind === "call" ? this.#head.modelId : (headerOf(this.#head, MODEL_ID_HEADER) ?? "");
   }
 
   get application(): string {
@@ -58,6 +60,37 @@ export function headersOf(pairs: readonly string[]): Headers {
   return headers;
 }
 
+/** What user code runs a request in. */
+class ReplicaRequestScope implements RequestScope {
+  readonly context: RequestContext;
+  readonly cancellation: Cancellation;
+  readonly #head: RequestHead;
+
+  constructor(head: RequestHead, context: RequestContext, cancellation: Cancellation) {
+    this.#head = head;
+    this.context = context;
+    this.cancellation = cancellation;
+  }
+
+  get depth(): number {
+    return this.#head.depth;
+  }
+
+  get traceparent(): string {
+    return this.#head.traceparent;
+  }
+
+  get priority(): number {
+    // The proxy has checked the header.
+    return this.#head.kind === "call" ? this.#head.priority : Number(headerOf(this.#head, "x-thornback-priority") ?? 0);
+  }
+}
+
+function headerOf({ headers }: { readonly headers: readonly string[] }, name: string): string | undefined {
+  const at = headers.findIndex((field, index) => index % 2 === 0 && field.toLowerCase() === name);
+  return at < 0 ? undefined : headers[at + 1];
+}
+
 /** The scope that user code runs a request in. A WebSocket lasts for as long as its client likes: it has no deadline. */
 export function requestScope(
   head: RequestHead,
@@ -66,6 +99,5 @@ export function requestScope(
   cancellation: Cancellation,
 ): RequestScope {
   const endsAt = head.kind === "socket" ? Number.POSITIVE_INFINITY : deadlineAt;
-  const context = new ReplicaRequestContext(head, identity, endsAt, cancellation);
-  return { context, cancellation, depth: head.depth, traceparent: head.traceparent };
+  return new ReplicaRequestScope(head, new ReplicaRequestContext(head, identity, endsAt, cancellation), cancellation);
 }

@@ -61,6 +61,11 @@ export class RouterLink {
     return true;
   }
 
+  /** `head`: of a MODELS frame. */
+  tellModels(head: string): void {
+    this.#connections.get("main")?.send(FRAME.MODELS, 0, head);
+  }
+
   goAway(): void {
     this.#connections.get("main")?.send(FRAME.GOAWAY, 0, "");
   }

@@ -1,4 +1,4 @@
-import { ownLoad } from "../own-load.ts";
+import { ownLoad } from "../../own-load.ts";
 import { smallBody } from "../work.ts";
 import { wrk } from "../wrk.ts";
 import { type Load, mustSucceed } from "./load.ts";

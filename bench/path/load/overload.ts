@@ -1,5 +1,5 @@
 import type { LoadReport } from "../../../load/load-report.ts";
-import { ownLoad } from "../own-load.ts";
+import { ownLoad } from "../../own-load.ts";
 import { smallBody } from "../work.ts";
 import { type Load, summaryOf } from "./load.ts";
 

@@ -1,4 +1,4 @@
-import { ownLoad } from "../own-load.ts";
+import { ownLoad } from "../../own-load.ts";
 import { wrk } from "../wrk.ts";
 import { type Load, mustSucceed, withCpu } from "./load.ts";
 

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Batcher, batchMetrics, type BatchCaller } from "../../../batching/batcher.ts";
+import type { BatchCaller } from "../../../batching/batch-entry.ts";
+import { batchMetrics } from "../../../batching/batch-metrics.ts";
+import { Batcher } from "../../../batching/batcher.ts";
 import { Cancellation } from "../../../core/cancellation.ts";
 import { systemDefer } from "../../../core/clock.ts";
 import { CancelledError, DeadlineExceededError, HandlerError, QueueFullError } from "../../../core/error.ts";
 import { MOST_BATCH_WAITING_ITEMS } from "../../../core/limits.ts";
 import { createMetrics } from "../../../core/metric-registry.ts";
+import { seededRandom } from "../../../core/random.ts";
 import { ManualClock, settle } from "../../fake/manual-clock.ts";
 
 type Run = {
@@ -14,7 +17,7 @@ type Run = {
   readonly fail: (e: Error) => void;
 };
 
-function bed(maxBatchSize = 4) {
+function bed(maxBatchSize = 4, maxWaitMs?: number) {
   const clock = new ManualClock();
   const metrics = createMetrics();
   const runs: Run[] = [];
@@ -22,6 +25,7 @@ function bed(maxBatchSize = 4) {
     { clock, defer: systemDefer, metrics: batchMetrics(metrics, "app/Main", "name") },
     {
       maxBatchSize,
+      maxWaitMs,
       name: () => "method name",
       run: (items) => new Promise((finish, fail) => runs.push({ items, finish, fail })),
     },
@@ -39,6 +43,9 @@ async function nextTurn(): Promise<void> {
   await settle();
   await settle();
 }
+
+/** When a run of the 100 ms model ends. */
+const ends = new WeakMap<Run, number>();
 
 const names = (run: Run | undefined): string[] => run?.items.map((item) => `n${item}`) ?? [];
 
@@ -134,6 +141,63 @@ test("a cancelled item leaves the queue, and one that runs is answered at once",
   assert.equal(runs.length, 1, "the cancelled one never ran");
 });
 
+/** Two callers, split into turns, that come back half a millisecond after each answer. Ends while one of them waits. */
+async function twoInTurns(given: ReturnType<typeof bed>, count: number): Promise<void> {
+  const { clock, runs, submit } = given;
+  void submit(0);
+  await settle();
+  for (let turn = 0; turn < count; turn++) {
+    clock.advance(0.5);
+    void submit(turn + 1);
+    clock.advance(9.5);
+    const run = runs.at(-1);
+    run?.finish(names(run));
+    if (turn < count - 1) await nextTurn();
+  }
+  await settle();
+}
+
+test("callers that take turns are brought together: the one that waits is held until the other is back", async () => {
+  const given = bed(4);
+  await twoInTurns(given, 20);
+  assert.ok(given.runs.some(({ items }) => items.length === 2));
+});
+
+test("with maxWaitMs 0 nobody is held", async () => {
+  const given = bed(4, 0);
+  await twoInTurns(given, 20);
+  assert.ok(given.runs.length > 10 && given.runs.every(({ items }) => items.length === 1));
+});
+
+test("an item that its batch could not answer in time is refused before it runs, and says why", async () => {
+  const { clock, runs, submit } = bed();
+  for (let item = 0; item < 3; item++) {
+    void submit(item);
+    await settle();
+    clock.advance(50);
+    runs[item]?.finish([`n${item}`]);
+    await nextTurn();
+  }
+  const late = assert.rejects(submit(3, clock.now() + 49), /a batch of method name takes about 50 ms/);
+  void submit(4, clock.now() + 60);
+  await late;
+  await settle();
+  assert.deepEqual(runs[3]?.items, [4]);
+});
+
+test("what is known of run times is not believed for ever: after a while an item with little time is tried", async () => {
+  const { clock, runs, submit } = bed();
+  void submit(0);
+  await settle();
+  clock.advance(50);
+  runs[0]?.finish(["n0"]);
+  await nextTurn();
+  clock.advance(2_000);
+  void submit(1, clock.now() + 40);
+  await settle();
+  assert.deepEqual(runs[1]?.items, [1]);
+});
+
 test("one that is cancelled already is not even queued", async () => {
   const { batcher, runs, submit } = bed();
   const cancellation = new Cancellation();
@@ -149,6 +213,107 @@ test("the queue has a bound", async () => {
   await settle();
   for (let at = 0; at < MOST_BATCH_WAITING_ITEMS; at++) void submit(at);
   await assert.rejects(submit(1), QueueFullError);
+});
+
+test("a higher priority runs before what came earlier", async () => {
+  const { runs, batcher } = bed(2);
+  const submit = (item: number, priority: number): void =>
+    void batcher.submit(item, { deadlineAt: 1e9, cancellation: new Cancellation(), priority });
+  submit(0, 0);
+  await settle();
+  for (const [item, priority] of [
+    [1, 0],
+    [2, 5],
+    [3, 0],
+    [4, 5],
+  ] as const)
+    submit(item, priority);
+  runs[0]?.finish(["n0"]);
+  await nextTurn();
+  assert.deepEqual(runs[1]?.items, [2, 4]);
+  runs[1]?.finish(["n2", "n4"]);
+  await nextTurn();
+  assert.deepEqual(runs[2]?.items, [1, 3]);
+});
+
+test("limits may change while it is used: they hold from the next batch on", async () => {
+  const { runs, batcher, submit } = bed(4);
+  void submit(0);
+  await settle();
+  for (let item = 1; item <= 6; item++) void submit(item);
+  batcher.configure({ maxBatchSize: 2 });
+  runs[0]?.finish(["n0"]);
+  await nextTurn();
+  assert.deepEqual(runs[1]?.items, [1, 2]);
+});
+
+test("an item that alone costs more than a batch may fails by itself, and so does one whose traits cannot be told", async () => {
+  const clock = new ManualClock();
+  const batcher = new Batcher<number, number, BatchCaller>(
+    { clock, defer: systemDefer, metrics: undefined },
+    {
+      maxBatchSize: 4,
+      maxCost: 10,
+      name: () => "method name",
+      traitsOf: (item) => ({ cost: item }),
+      run: (items) => items,
+    },
+  );
+  const caller = { deadlineAt: 1e9, cancellation: new Cancellation() };
+  const fits = batcher.submit(5, caller);
+  const rejected = Promise.all([
+    assert.rejects(batcher.submit(11, caller), /an item of method name costs 11, and a batch may cost 10 \(maxCost\)/),
+    assert.rejects(batcher.submit(Number.NaN, caller), /an item's cost must be a number of 0 or more, and was NaN/),
+  ]);
+  assert.equal(await fits, 5);
+  await rejected;
+});
+
+test("where each item costs as much, items that wait run one by one: nobody waits for the end of a larger batch", async () => {
+  const { clock, runs, batcher, submit } = bed(8);
+  const ask = async (count: number): Promise<number[]> => {
+    const sizes: number[] = [];
+    for (let item = 0; item < count; item++) void submit(item);
+    await settle();
+    while (batcher.waitingCount > 0 || runs.length > 0) {
+      const run = runs.pop();
+      if (run !== undefined) sizes.push(run.items.length);
+      clock.advance(5 * (run?.items.length ?? 1));
+      run?.finish(names(run));
+      await nextTurn();
+    }
+    return sizes;
+  };
+  assert.deepEqual(await ask(8), [8], "nothing is known at first");
+  for (let round = 0; round < 10; round++) for (const count of [1, 2, 4, 8]) await ask(count);
+  assert.deepEqual(await ask(8), [1, 1, 1, 1, 1, 1, 1, 1]);
+});
+
+test("below a model's capacity the wait stays short and steady with nothing set (100 ms, 32 at once, 200 a second)", async () => {
+  const { clock, runs, submit } = bed(32);
+  const random = seededRandom(22);
+  const latencies: number[] = [];
+  let nextAt = 0;
+  for (const until = 20_000; clock.now() < until;) {
+    while (nextAt <= clock.now()) {
+      const arrivedAt = clock.now();
+      void submit(0).then(() => latencies.push(clock.now() - arrivedAt));
+      nextAt += (-Math.log(1 - random.next()) * 1_000) / 200;
+    }
+    await settle();
+    const run = runs.at(-1);
+    if (run !== undefined && clock.now() >= (ends.get(run) ?? ends.set(run, clock.now() + 100).get(run) ?? 0)) {
+      runs.pop();
+      run.finish(names(run));
+      await nextTurn();
+      continue;
+    }
+    clock.advance(1);
+  }
+  latencies.sort((one, other) => one - other);
+  const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? Number.NaN;
+  assert.ok(latencies.length > 3_500);
+  assert.ok(at(0.5) <= 175 && at(0.99) <= 260, `p50 ${at(0.5)}, p99 ${at(0.99)}`);
 });
 
 test("sizes, waits and run times are measured", async () => {

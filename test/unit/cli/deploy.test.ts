@@ -41,6 +41,7 @@ const REPLICA: ReplicaStatusView = {
   version: "v2",
   ongoing: 0,
   provider: "",
+  batches: [],
   restarts: 0,
   reason: "",
   gpus: [],

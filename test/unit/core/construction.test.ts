@@ -15,7 +15,13 @@ function model(name: string): RegisteredModel {
   return { name, owner: {}, provider: () => "", load: nothing, warmup: nothing, close: nothing };
 }
 
-const batchOf = (maxBatchSize: number): RegisteredBatch => ({ call: undefined, maxBatchSize, attach() {} });
+const batchOf = (maxBatchSize: number): RegisteredBatch => ({
+  call: undefined,
+  maxBatchSize,
+  isChoosing: false,
+  report: () => undefined,
+  attach() {},
+});
 const setting = (applicationDir: string) => ({
   clock: systemClock,
   applicationDir,

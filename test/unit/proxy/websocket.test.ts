@@ -123,7 +123,7 @@ test("a message comes back as it went, text as text and bytes as bytes, and a cl
   assert.deepEqual([request.head.method, request.head.path, request.head.prefix], ["GET", "/room?x=1", "/chat"]);
   const names = request.head.headers.filter((_text, at) => at % 2 === 0);
   assert.deepEqual(
-    names.filter((name) => /^(sec-|upgrade$|connection$|x-thornback-priority$)/.test(name)),
+    names.filter((name) => /^(sec-|upgrade$|connection$)/.test(name)),
     [],
   );
 });

@@ -15,7 +15,7 @@ test("of the requests lost with a link, those that had not left yet are told apa
   const turnEnds: (() => void)[] = [];
   const { clock, log, network } = bed;
   const defer = (callback: () => void): void => void turnEnds.push(callback);
-  const listener = { onSlots: () => {}, onRetired: () => {} };
+  const listener = { onSlots: () => {}, onRetired: () => {}, onModels: () => {} };
   const client = new ReplicaClient({ clock, random: seededRandom(1), log, network, defer }, entry, listener);
   await settle();
   for (const callback of turnEnds.splice(0)) callback();
@@ -41,7 +41,7 @@ test("a replica that accepts and never says welcome is given up, and tried again
   const silent = { onData: () => {}, onDrain: () => {}, onClose: () => {} };
   const { address } = await network.listen({ host: "h", port: 0 }, () => silent);
   const { entry } = await bed.replica("r1", {});
-  const listener = { onSlots: () => assert.fail(), onRetired: () => {} };
+  const listener = { onSlots: () => assert.fail(), onRetired: () => {}, onModels: () => {} };
   const deps = { clock, random: seededRandom(1), log, network, defer: queueMicrotask };
   const client = new ReplicaClient(deps, { ...entry, address }, listener);
   await clock.advanceAsync(1_999);

@@ -58,7 +58,7 @@ async function bed(): Promise<{ bed: RoutingBed; replica: BedReplica; client: Re
   const replica = await made.replica("r1");
   const { clock, log, network } = made;
   const deps = { clock, random: seededRandom(1), log, network, defer: queueMicrotask };
-  const client = new ReplicaClient(deps, replica.entry, { onSlots: () => {}, onRetired: () => {} });
+  const client = new ReplicaClient(deps, replica.entry, { onSlots: () => {}, onRetired: () => {}, onModels: () => {} });
   await settle();
   assert.ok(client.isReady);
   return { bed: made, replica, client };

@@ -13,7 +13,7 @@ import { ManualClock } from "../../fake/manual-clock.ts";
 function request(requestId: string): RequestScope {
   const cancellation = new Cancellation();
   const context = { requestId, deadlineAt: 1e12 } as RequestContext;
-  return { context, cancellation, depth: 0, traceparent: "" };
+  return { context, cancellation, priority: 0, depth: 0, traceparent: "" };
 }
 
 const within = <T>(scope: RequestScope, code: () => T): T => runInScope({ kind: "request", request: scope }, code);

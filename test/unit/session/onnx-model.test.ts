@@ -11,7 +11,7 @@ import { runInScope } from "../../../core/request-scope.ts";
 import { OnnxModel } from "../../../session/onnx-model.ts";
 import { warmSessionThread } from "../../../session/onnx-session.ts";
 import { ModelLoadError } from "../../../session/session.ts";
-import { affineModel, slowModel, twoInputModel } from "../../fixture/onnx-writer.ts";
+import { affineModel, slowModel, tokensModel, twoInputModel } from "../../fixture/onnx-writer.ts";
 
 let folder = "";
 const made: OnnxModel[] = [];
@@ -80,6 +80,36 @@ test("concurrent runs are stacked along dimension 0 and each gets its own rows b
   }
 });
 
+test("runs of different length are padded to the longest, and each gets its own length back", async () => {
+  await writeFile(join(folder, "tokens.onnx"), tokensModel());
+  const padded = model(join(folder, "tokens.onnx"), {
+    batch: { maxBatchSize: 16, pad: { input_ids: 9, attention_mask: 0 } },
+  });
+  await padded.load();
+  const lengths = [3, 1, 8, 8, 2];
+  const outputs = await Promise.all(
+    lengths.map((length) => {
+      const dims = [1, length];
+      const attention_mask = { data: new BigInt64Array(length).fill(1n), dims };
+      return padded.run({ input_ids: { data: new BigInt64Array(length).fill(BigInt(length)), dims }, attention_mask });
+    }),
+  );
+  for (const [at, length] of lengths.entries()) {
+    assert.deepEqual(outputs[at]?.["pooled"]?.data, Float32Array.of(length * length));
+    assert.deepEqual(outputs[at]?.["hidden"]?.dims, [1, length, 2]);
+    const pairs = Array.from({ length }, () => [length, length * length]);
+    assert.deepEqual(outputs[at]?.["hidden"]?.data, Float32Array.from(pairs.flat()));
+  }
+});
+
+test("a model whose output cannot be cut back is refused when it is loaded", async () => {
+  await writeFile(join(folder, "nameless.onnx"), tokensModel(["batch", "hidden_dim_1", 2]));
+  const nameless = model(join(folder, "nameless.onnx"), {
+    batch: { maxBatchSize: 8, pad: { input_ids: 0, attention_mask: 0 } },
+  });
+  await assert.rejects(nameless.load(), /cannot be padded: output "hidden" is float32\[batch, hidden_dim_1, 2\]/);
+});
+
 test("a model with a fixed batch dimension cannot be batched, and says so when it is loaded", async () => {
   const fixed = model(join(folder, "fixed.onnx"), { batch: { maxBatchSize: 8 } });
   await assert.rejects(
@@ -145,7 +175,7 @@ test("a run whose caller has gone before it began is not run", async () => {
   const cancellation = new Cancellation();
   cancellation.cancel(new CancelledError("the client went away"));
   const context = { requestId: "r", deadlineAt: Number.POSITIVE_INFINITY } as never;
-  const request = { context, cancellation, depth: 0, traceparent: "" };
+  const request = { context, cancellation, priority: 0, depth: 0, traceparent: "" };
   await assert.rejects(
     runInScope({ kind: "request", request }, () => affine.predict([[1, 2, 3]])),
     CancelledError,
@@ -160,7 +190,7 @@ test("a run that waits behind others can be cancelled, and is answered at once",
   const rows = Array.from({ length: 64 }, () => new Float32Array(256));
   const cancellation = new Cancellation();
   const context = { requestId: "r", deadlineAt: Number.POSITIVE_INFINITY } as never;
-  const request = { context, cancellation, depth: 0, traceparent: "" };
+  const request = { context, cancellation, priority: 0, depth: 0, traceparent: "" };
   let ended = 0;
   const running = [slow.predict(rows), slow.predict(rows)].map((run) => run.then(() => ended++));
   const waiting = runInScope({ kind: "request", request }, () => slow.predict(rows));
@@ -190,10 +220,10 @@ test("a warm thread is taken by the next session", async () => {
 
 test("wrong options are refused at once", () => {
   assert.throws(
-    () => new OnnxModel("", { batch: { maxBatchSize: 0 }, providers: [] }),
+    () => new OnnxModel("", { batch: { maxBatchSize: 0, pad: { x: Number.NaN } }, providers: [], threads: 0 }),
     (error) => {
       assert.ok(error instanceof InvalidSpecError);
-      assert.equal(error.details.problems?.length, 3);
+      assert.equal(error.details.problems?.length, 5);
       return true;
     },
   );

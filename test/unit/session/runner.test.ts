@@ -48,6 +48,28 @@ test("shapes that differ run apart, and a run that fails takes only its own call
   assert.equal(session.runs.length, 2);
 });
 
+test("one item that makes a stacked run fail does so alone", async () => {
+  const { session, runner } = bed(8);
+  const outcomes = await Promise.allSettled([1, 2, 13, 4].map((value) => runner.run(row(value), caller)));
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ["fulfilled", "fulfilled", "rejected", "fulfilled"],
+  );
+  assert.equal(session.runs.length, 5, "four together, two halves, and the two of the bad half");
+});
+
+test("an output that belongs to nobody fails all at once: running them again would not help", async () => {
+  const inputs = [info("x", ["batch", "width"])];
+  const mean = new FakeSession({ inputs, outputs: [info("mean", [])] }, () => ({
+    mean: { data: Float32Array.of(1), dims: [] },
+  }));
+  const deps = { clock: new ManualClock(), defer: systemDefer, metrics: undefined };
+  const runner = new Runner(deps, mean, { name: "model", maxBatchSize: 8, allowNaN: false });
+  const outcomes = await Promise.allSettled([1, 2, 3].map((value) => runner.run(row(value), caller)));
+  for (const outcome of outcomes) assert.equal(outcome.status, "rejected");
+  assert.equal(mean.runs.length, 1);
+});
+
 test("what does not fit never reaches the session, nor another's batch", async () => {
   const { session, runner } = bed(8, ["batch", 2]);
   const refused = assert.rejects(runner.run(row(1, 2, 3), caller), InvalidRequestError);

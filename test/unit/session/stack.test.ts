@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ModelError } from "../../../core/error.ts";
-import { rowsOf, split, stack, stackKey } from "../../../session/stack.ts";
+import { rowsOf, split, stack, stackKey, type StackedPart } from "../../../session/stack.ts";
 import type { CheckedFeeds } from "../../../session/tensor.ts";
 
 const rows = (data: number[], dims: number[]): CheckedFeeds => ({
   x: { data: Float32Array.from(data), dims, type: "float32" },
 });
 
+const parts = (...rows: number[]): StackedPart[] => rows.map((count) => ({ rows: count, sizes: new Map() }));
+
 test("rows are put one after the other and come apart again", () => {
   const stacked = stack([rows([1, 2], [1, 2]), rows([3, 4, 5, 6], [2, 2])]);
   assert.deepEqual(stacked, rows([1, 2, 3, 4, 5, 6], [3, 2]));
-  const [first, second] = split({ y: { data: Float32Array.of(1, 2, 3), dims: [3] } }, [1, 2]);
+  const [first, second] = split({ y: { data: Float32Array.of(1, 2, 3), dims: [3] } }, parts(1, 2));
   assert.deepEqual(first, { y: { data: Float32Array.of(1), dims: [1] } });
   assert.deepEqual(second, { y: { data: Float32Array.of(2, 3), dims: [2] } });
 });
@@ -36,5 +38,5 @@ test("inputs that disagree about their rows, or have none, cannot be stacked", (
 });
 
 test("an output without a row per row belongs to nobody", () => {
-  assert.throws(() => split({ mean: { data: Float32Array.of(1), dims: [] } }, [1, 1]), ModelError);
+  assert.throws(() => split({ mean: { data: Float32Array.of(1), dims: [] } }, parts(1, 1)), ModelError);
 });

@@ -1,6 +1,7 @@
 // Original file: proto/thornback/v1/worker.proto
 
 import type { Address as _thornback_v1_Address, Address__Output as _thornback_v1_Address__Output } from '../../thornback/v1/Address.ts';
+import type { BatchReport as _thornback_v1_BatchReport, BatchReport__Output as _thornback_v1_BatchReport__Output } from '../../thornback/v1/BatchReport.ts';
 
 export interface ReplicaReport {
   'id'?: (string);
@@ -17,6 +18,7 @@ export interface ReplicaReport {
   'restarts'?: (number);
   'failedStarts'?: (number);
   'gpus'?: (string)[];
+  'batches'?: (_thornback_v1_BatchReport)[];
 }
 
 export interface ReplicaReport__Output {
@@ -34,4 +36,5 @@ export interface ReplicaReport__Output {
   'restarts': (number);
   'failedStarts': (number);
   'gpus': (string)[];
+  'batches': (_thornback_v1_BatchReport__Output)[];
 }

@@ -11,6 +11,7 @@ import {
 } from "../../../../core/error.ts";
 import { ERROR_MAP } from "../../../../core/error-map.ts";
 import type { RequestId } from "../../../../core/ids.ts";
+import { MOST_FRAME_HEAD_BYTES, MOST_MODEL_ID_LENGTH, MOST_TOLD_MODELS } from "../../../../core/limits.ts";
 import {
   answerHeadFromWire,
   answerHeadToWire,
@@ -19,6 +20,8 @@ import {
   errorToWire,
   helloFromWire,
   helloToWire,
+  modelsFromWire,
+  modelsToWire,
   requestHeadFromWire,
   requestHeadToWire,
   welcomeFromWire,
@@ -162,4 +165,15 @@ test("hello and welcome arrive, and those of another version do not", () => {
   }
   assert.deepEqual(welcomeFromWire(welcomeToWire(4)), { ongoing: 4 });
   assert.equal(welcomeFromWire("9\n4"), undefined);
+});
+
+test("ids of models arrive as they were, as many as may be told", () => {
+  const ids = ["team/digits:v2", "größe", "a%b", "two\nlines"];
+  assert.deepEqual(modelsFromWire(modelsToWire(ids)), ids);
+  assert.deepEqual(modelsFromWire(modelsToWire([])), []);
+  const many = Array.from({ length: MOST_TOLD_MODELS + 1 }, (_, at) => `${at}`.padEnd(MOST_MODEL_ID_LENGTH, "x"));
+  const head = modelsToWire(many);
+  assert.deepEqual(modelsFromWire(head), many.slice(0, MOST_TOLD_MODELS));
+  assert.ok(head.length <= MOST_FRAME_HEAD_BYTES);
+  for (const bad of [many.join("\n"), "a\n%"]) assert.equal(modelsFromWire(bad), undefined);
 });

@@ -23,6 +23,7 @@ const REPORT: ReplicaReport = {
   maxOngoingRequests: 128,
   ongoing: 3,
   provider: "cpu",
+  batches: [{ method: "classify", maxBatchSize: 8, waiting: 3, expectedRuns: [{ items: 4, runMs: 7.5 }] }],
   restarts: 2,
   failedStarts: 0,
   gpus: ["GPU-1"],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAvailableCheck } from "../../../../sim/check/available.ts";
+import { createBatchItemsCheck } from "../../../../sim/check/batch-items.ts";
 import { createBatchSizeCheck } from "../../../../sim/check/batch-size.ts";
 import { createCapacityCheck } from "../../../../sim/check/capacity.ts";
 import type { Check } from "../../../../sim/check/check.ts";
@@ -264,11 +265,28 @@ test("table-version finds a router that goes back", () => {
   );
 });
 
-test("reason finds a decision without one, batch-size a batch that is too large", () => {
+test("reason finds a decision without one", () => {
   const decision = event({ kind: "decision", by: "controller", action: "stop", about: "r1", reason: " " });
   assert.match(verdict(createReasonCheck(), [[0, decision]]) ?? "", /without a reason/);
-  const batch = event({ kind: "batchRun", replica: "r1", items: 9, maxBatchSize: 8 });
-  assert.match(verdict(createBatchSizeCheck(), [[0, batch]]) ?? "", /batch of 9/);
+});
+
+test("batch-size finds a batch that is too large, batch-items one with an item that should not be in it", () => {
+  const batch = (...requests: string[]) => {
+    const items = requests.map((request) => ({ request, leftMs: 10 }));
+    return event({ kind: "batchRun", replica: "r1", items, maxBatchSize: 2 });
+  };
+  const late = event({ kind: "batchRun", replica: "r1", items: [{ request: "a", leftMs: -3 }], maxBatchSize: 2 });
+  assert.match(verdict(createBatchSizeCheck(), [[0, batch("a", "b", "c")]]) ?? "", /batch of 3/);
+  const items = (...events: readonly SimEvent[]): string =>
+    verdict(
+      createBatchItemsCheck(),
+      events.map((each, at) => [at, each] as const),
+    ) ?? "";
+  assert.equal(items(invoked("a"), invoked("b"), batch("a", "b")), "");
+  assert.match(items(invoked("a"), late), /3 ms after its deadline/);
+  assert.match(items(invoked("a"), returned("a"), batch("a")), /has ended there/);
+  assert.match(items(invoked("a", "r2"), batch("a")), /has ended there/);
+  assert.match(items(invoked("a"), batch("a", "a")), /twice/);
 });
 
 test("converged finds too few, too many, the wrong version and what should be gone", () => {

@@ -8,6 +8,7 @@ import type { ApplicationName, DeploymentId, DeploymentName, Digest } from "../.
 import { createMetrics } from "../../../../core/metric-registry.ts";
 import { ProblemList } from "../../../../core/problem-list.ts";
 import { batch } from "../../../../sdk/batch.ts";
+import { models } from "../../../../sdk/models.ts";
 import type { SetupContext } from "../../../../sdk/context.ts";
 import { deployment as define, type DeploymentClass } from "../../../../sdk/deployment.ts";
 import { createHandle } from "../../../../sdk/handle.ts";
@@ -149,7 +150,7 @@ test("slots are twice the largest batch, private ones and models included, unles
   class Main {
     small = batch({ maxBatchSize: 4 }, (items: number[]) => items);
     constructor() {
-      registerBatch({ call: undefined, maxBatchSize: 32, attach() {} });
+      registerBatch({ call: undefined, maxBatchSize: 32, isChoosing: false, report: () => undefined, attach() {} });
     }
     predict(): void {}
   }
@@ -158,6 +159,18 @@ test("slots are twice the largest batch, private ones and models included, unles
   const tooFew = await failure(bed(Main, { maxOngoingRequests: 31 }).start());
   assert.ok(tooFew.isPermanent);
   assert.match(tooFew.message, /maxOngoingRequests is 31, but a model makes batches of up to 32/);
+});
+
+test("a batch method that chooses items by length is given eight batches' worth, and a size that reconfigure set counts", async () => {
+  class Main {
+    embed = batch({ maxBatchSize: 4, bucketBy: (text: string) => text.length }, (texts: string[]) => texts);
+    reconfigure({ size }: { size: number }): void {
+      this.embed.configure({ maxBatchSize: size });
+    }
+    predict(): void {}
+  }
+  assert.equal((await bed(Main).start()).maxOngoingRequests, 32);
+  assert.equal((await bed(Main, { userConfig: { size: 16 } }).start()).maxOngoingRequests, 128);
 });
 
 test("a constructor or setup that throws may go better next time; the step, the cause and the line are named", async () => {
@@ -239,4 +252,19 @@ test("a start leaves no timer behind", async () => {
   const { start, clock } = bed(Main);
   await start();
   assert.equal(clock.pendingCount, 0);
+});
+
+test("several models in one field may be used in setup, are told of, and end with the actor", async () => {
+  const events: string[] = [];
+  class Main {
+    readonly #models = models({ load: (id) => ({ close: () => events.push(`close ${id}`) }), maxModels: 2 });
+    async setup(): Promise<void> {
+      await this.#models.use("a", () => events.push("setup"));
+    }
+    predict(): void {}
+  }
+  const started = await bed(Main).start();
+  assert.deepEqual(started.heldModels?.modelIds, ["a"]);
+  await started.close();
+  assert.deepEqual([events, started.heldModels?.modelIds], [["setup", "close a"], []]);
 });

@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { LoadReport } from "../../load/load-report.ts";
+import type { Arrivals } from "../load/arrival-schedule.ts";
+import type { LoadReport } from "../load/load-report.ts";
 
 const PROGRAM = fileURLToPath(new URL("own-load-process.ts", import.meta.url));
 const FLAGS = ["--conditions=thornback-source"];
@@ -10,9 +11,15 @@ const MOST_OUTPUT_BYTES = 1024 * 1024;
 /** A load of our own generator: with a rate an open one, else a closed one. */
 export type OwnLoadOptions = {
   readonly url: string;
-  readonly body: string;
+  /** JSON; of a list each in turn. All together go on a command line: 100 KB at most. */
+  readonly body: string | readonly string[];
+  readonly headers?: Readonly<Record<string, string>>;
   readonly seconds: number;
   readonly ratePerSecond?: number;
+  /** Default `fixed`. */
+  readonly arrivals?: Arrivals;
+  /** With it the arrivals of a rate are the same every time; see {@link ArrivalSchedule}. */
+  readonly seed?: number;
   readonly connectionCount: number;
   readonly timeoutMs: number;
   readonly core: number;

@@ -1,0 +1,69 @@
+import type { KnownRuns } from "./decide/efficient-size.ts";
+
+/** Share of a new run in what is known of its size. */
+const NEW_SHARE = 0.2;
+
+/**
+ * How long a batch of so many items runs, learned from those that ran. Between sizes that ran a straight line is drawn, for
+ * that is what a model's time is made of: something for each run and something for each item.
+ */
+export class RunTimeModel {
+  /** By size class; classes without a run are empty. */
+  readonly #known: (KnownRuns | undefined)[] = [];
+
+  /** What is known, the smallest size first. */
+  get known(): readonly KnownRuns[] {
+    return this.#known.filter((known) => known !== undefined);
+  }
+
+  /** A batch of `size` ran for `runMs`. */
+  observe(size: number, runMs: number): void {
+    const at = sizeClass(size);
+    const known = this.#known[at];
+    this.#known[at] =
+      known === undefined
+        ? { size, runMs, deviationMs: 0, count: 1 }
+        : {
+            size: known.size + NEW_SHARE * (size - known.size),
+            runMs: known.runMs + NEW_SHARE * (runMs - known.runMs),
+            deviationMs: known.deviationMs + NEW_SHARE * (Math.abs(runMs - known.runMs) - known.deviationMs),
+            count: known.count + 1,
+          };
+  }
+
+  /** What a batch of `size` is expected to take. undefined: none has run. */
+  expect(size: number): number | undefined {
+    return this.#read(size, ({ runMs }) => runMs);
+  }
+
+  /** What few batches of `size` take longer than. undefined: none has run. */
+  expectAtMost(size: number): number | undefined {
+    return this.#read(size, ({ runMs, deviationMs }) => runMs + 2 * deviationMs);
+  }
+
+  #read(size: number, figure: (known: KnownRuns) => number): number | undefined {
+    let [before, below, above]: (KnownRuns | undefined)[] = [];
+    for (const known of this.#known) {
+      if (known === undefined) continue;
+      if (known.size > size) {
+        above = known;
+        break;
+      }
+      before = below;
+      below = known;
+    }
+    // Below all that ran nothing is known but that fewer items take no longer.
+    if (below === undefined) return above === undefined ? undefined : figure(above);
+    const [from, to] = above === undefined ? [before, below] : [below, above];
+    // With one size alone a larger one is tried as if it cost no more, and is known from then on.
+    if (from === undefined) return figure(below);
+    const slope = Math.max(0, (figure(to) - figure(from)) / (to.size - from.size));
+    return figure(below) + slope * (size - below.size);
+  }
+}
+
+/** 1, 2, 3, 4 and 5, 6 and 7, 8 to 11, 12 to 15, and so on; all below 1 share a class with 1. */
+function sizeClass(size: number): number {
+  const octave = Math.max(0, Math.floor(Math.log2(size)));
+  return 2 * octave + (size >= 1.5 * 2 ** octave ? 1 : 0);
+}

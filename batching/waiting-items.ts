@@ -1,0 +1,33 @@
+/** Items that wait: a higher priority first, and within one of them first in, first out. Any may be taken out. */
+export class WaitingItems<E extends { readonly priority: number }> implements Iterable<E> {
+  /** By priority; the highest first. Most batch methods only ever have one. */
+  readonly #levels: { readonly priority: number; readonly entries: Set<E> }[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(entry: E): void {
+    const { priority } = entry;
+    let at = this.#levels.findIndex((level) => level.priority <= priority);
+    if (at < 0) at = this.#levels.length;
+    if (this.#levels[at]?.priority !== priority) this.#levels.splice(at, 0, { priority, entries: new Set() });
+    this.#levels[at]?.entries.add(entry);
+    this.#size += 1;
+  }
+
+  /** False when it does not wait. */
+  delete(entry: E): boolean {
+    const at = this.#levels.findIndex((level) => level.priority === entry.priority);
+    const entries = this.#levels[at]?.entries;
+    if (entries?.delete(entry) !== true) return false;
+    this.#size -= 1;
+    if (entries.size === 0) this.#levels.splice(at, 1);
+    return true;
+  }
+
+  *[Symbol.iterator](): Iterator<E> {
+    for (const { entries } of this.#levels) yield* entries;
+  }
+}

@@ -1,0 +1,113 @@
+/** The ways in which the MLP is run by turns: bare, with the other core idle or busy or with the batch that ours had, and behind our HTTP as app-mlp.ts has it. */
+import { type DeployedCluster, deployCluster, replicaPids } from "../deployed-cluster.ts";
+import { mustSucceed } from "../path/load/load.ts";
+import { wrk, type WrkFigures } from "../path/wrk.ts";
+import { keepBusy, pinThread } from "../pinning.ts";
+import type { BatchCores } from "./batch-run.ts";
+import { batchTotals, meansBetween } from "./batch-totals.ts";
+import { MLP_PATH } from "./mlp.ts";
+import { busiestThread } from "./model-thread.ts";
+import { pinnedBare } from "./pinned-bare.ts";
+
+/** In the order of the table. */
+export const MLP_DESIGNS = [
+  "bare",
+  "bare, other core busy",
+  "ours",
+  "bare, our batch",
+  "ours, no pause",
+  "ours, OnnxModel batch",
+] as const;
+
+/** One of {@link MLP_DESIGNS}. */
+export type MlpDesign = (typeof MLP_DESIGNS)[number];
+
+/** What one window gave; bare: p50 of a run, and the batch it was told. */
+export type MlpWindow = {
+  readonly rowsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly meanBatch: number;
+  readonly meanRunMs: number;
+  /** Of the time, how much the model ran. */
+  readonly busyShare: number;
+};
+
+/** Measures one design with so many callers; bare: with a batch of so many. */
+export type MeasureMlp = (design: MlpDesign, callers: number, seconds: number) => Promise<MlpWindow>;
+
+const APPLICATIONS: Readonly<Record<string, string>> = {
+  ours: "mlp",
+  "ours, no pause": "impatient",
+  "ours, OnnxModel batch": "stacked",
+};
+const WARM_UP = { callers: 16, seconds: 2 };
+
+/** A cluster with all applications, their models' threads on a core where nothing else is. */
+export async function startMlpDesigns(
+  cores: BatchCores,
+): Promise<{ readonly measure: MeasureMlp; readonly pinned: readonly string[]; close(): Promise<void> }> {
+  const cluster = await deployCluster("bench/batch/app-mlp.ts", cores.load, []);
+  try {
+    const pinned: string[] = [];
+    for (const application of Object.values(APPLICATIONS)) {
+      const [pid] = replicaPids(cluster.status, application);
+      if (pid === undefined) throw new Error(`application ${application} has no replica`);
+      const thread = await busiestThread(pid, () => load(cluster, application, { cores, ...WARM_UP }));
+      pinThread(thread, cores.model);
+      pinned.push(`${application}: thread ${String(thread)} of process ${String(pid)} on core ${String(cores.model)}`);
+    }
+    let ourBatch = 1;
+    const measure: MeasureMlp = async (design, callers, seconds) => {
+      const application = APPLICATIONS[design];
+      const window = { cores, callers, seconds };
+      if (application === undefined) return measureBareAs(design, { ...window, ourBatch });
+      const figures = await measureOurs(cluster, { ...window, application });
+      if (design === "ours") ourBatch = Math.round(figures.meanBatch);
+      return figures;
+    };
+    return { measure, pinned, close: () => cluster.close() };
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+type Window = { readonly cores: BatchCores; readonly callers: number; readonly seconds: number };
+
+async function measureBareAs(design: MlpDesign, window: Window & { readonly ourBatch: number }): Promise<MlpWindow> {
+  if (design === "bare, our batch") return measureBare({ ...window, batchSize: window.ourBatch });
+  const endBusy = design === "bare, other core busy" ? keepBusy(window.cores.load) : undefined;
+  try {
+    return await measureBare({ ...window, batchSize: window.callers });
+  } finally {
+    endBusy?.();
+  }
+}
+
+async function measureBare(window: Window & { readonly batchSize: number }): Promise<MlpWindow> {
+  const { batchSize, cores, seconds } = window;
+  const { rowsPerSecond, p50Ms } = await pinnedBare({ path: MLP_PATH, threads: 1, batchSize, seconds }, cores.model);
+  const meanRunMs = (batchSize * 1_000) / rowsPerSecond;
+  return { rowsPerSecond, p50Ms, p99Ms: Number.NaN, meanBatch: batchSize, meanRunMs, busyShare: 1 };
+}
+
+async function measureOurs(
+  cluster: DeployedCluster,
+  window: Window & { readonly application: string },
+): Promise<MlpWindow> {
+  const { application, cores, callers, seconds } = window;
+  const before = await batchTotals(cluster.url, application);
+  const report = await load(cluster, application, { cores, callers, seconds });
+  const { meanBatch, meanRunMs, runMs } = meansBetween(before, await batchTotals(cluster.url, application));
+  const { requests, failed, elapsedMs, p50Ms, p99Ms } = report;
+  mustSucceed(failed, requests);
+  const rowsPerSecond = (requests * 1_000) / elapsedMs;
+  return { rowsPerSecond, p50Ms, p99Ms, meanBatch, meanRunMs, busyShare: runMs / elapsedMs };
+}
+
+/** wrk takes a fifth of the CPU time that our own load does, which here is not there to be had. */
+function load(cluster: DeployedCluster, application: string, { cores, callers, seconds }: Window): Promise<WrkFigures> {
+  const url = `${cluster.url}/${application}`;
+  return wrk({ url, body: "row", connectionCount: callers, seconds, core: cores.load });
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BatchCaller } from "../../../batching/batch-entry.ts";
+import { Batcher } from "../../../batching/batcher.ts";
+import { Cancellation } from "../../../core/cancellation.ts";
+import { systemDefer } from "../../../core/clock.ts";
+import { CancelledError, HandlerError } from "../../../core/error.ts";
+import { ManualClock } from "../../fake/manual-clock.ts";
+
+const POISON = 7;
+
+/** A handler that throws for any batch with a poison item in it. */
+function bed(given: { isPure?: boolean; poison?: readonly number[]; results?: (items: number[]) => unknown[] } = {}) {
+  const {
+    isPure = true,
+    poison = [POISON],
+    results = (items: number[]): unknown[] => items.map((item) => item * 2),
+  } = given;
+  const clock = new ManualClock();
+  const runs: number[][] = [];
+  const batcher = new Batcher<number, unknown, BatchCaller>(
+    { clock, defer: systemDefer, metrics: undefined },
+    {
+      maxBatchSize: 32,
+      isPure,
+      name: () => "method name",
+      run: async (items) => {
+        runs.push([...items]);
+        await Promise.resolve();
+        if (items.some((item) => poison.includes(item))) throw new RangeError("poison");
+        return results(items);
+      },
+    },
+  );
+  const submit = (item: number, cancellation = new Cancellation()): Promise<unknown> =>
+    batcher.submit(item, { deadlineAt: Number.POSITIVE_INFINITY, cancellation });
+  return { clock, runs, submit };
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
+
+test("of 32 for a pure handler, one of them poison and one cancelled: 30 right answers, one error, one never computed", async () => {
+  const { runs, submit } = bed();
+  const gone = new Cancellation();
+  const answers = range(32).map((item) => submit(item, item === 20 ? gone : undefined));
+  gone.cancel(new CancelledError("gone"));
+  const outcomes = await Promise.allSettled(answers);
+  for (const [item, outcome] of outcomes.entries()) {
+    if (item === POISON) assert.ok(outcome.status === "rejected" && outcome.reason instanceof RangeError);
+    else if (item === 20) assert.ok(outcome.status === "rejected" && outcome.reason instanceof CancelledError);
+    else assert.deepEqual(outcome, { status: "fulfilled", value: item * 2 });
+  }
+  assert.ok(runs.every((items) => !items.includes(20)));
+  assert.ok(runs.length <= 11, `${runs.length} runs`);
+});
+
+test("a handler that may do more than compute is never run again: all of its batch fail", async () => {
+  const { runs, submit } = bed({ isPure: false });
+  const outcomes = await Promise.allSettled(range(8).map((item) => submit(item)));
+  assert.ok(outcomes.every(({ status }) => status === "rejected"));
+  assert.equal(runs.length, 1);
+});
+
+test("an item that is cancelled while the culprit is looked for is not run again", async () => {
+  const { runs, submit } = bed();
+  const gone = new Cancellation();
+  const answers = range(8).map((item) => submit(item, item === 1 ? gone : undefined));
+  const settled = Promise.allSettled(answers);
+  while (runs.length < 1) await new Promise(setImmediate);
+  gone.cancel(new CancelledError("gone"));
+  await settled;
+  const computed = runs.slice(2).filter((items) => items.includes(1));
+  assert.deepEqual(computed, []);
+});
+
+test("where everything fails it is not tried for ever", async () => {
+  const { runs, submit } = bed({ poison: range(32) });
+  const outcomes = await Promise.allSettled(range(32).map((item) => submit(item)));
+  assert.ok(outcomes.every(({ status }) => status === "rejected"));
+  assert.ok(runs.length <= 21, `${runs.length} runs`);
+});
+
+test("31 results for 32 items fail the batch with an error that says so, however pure, and the next batch runs", async () => {
+  const { runs, submit } = bed({ poison: [], results: (items) => (items.length > 1 ? items.slice(1) : items) });
+  const outcomes = await Promise.allSettled(range(32).map((item) => submit(item)));
+  for (const outcome of outcomes) {
+    assert.ok(outcome.status === "rejected" && outcome.reason instanceof HandlerError);
+    assert.match(outcome.reason.message, /method name was given 32 items and returned an array of 31/);
+  }
+  assert.equal(runs.length, 1);
+  assert.equal(await submit(1), 1);
+});

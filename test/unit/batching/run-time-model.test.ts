@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RunTimeModel } from "../../../batching/run-time-model.ts";
+
+function learned(runs: readonly (readonly [size: number, runMs: number])[]): RunTimeModel {
+  const times = new RunTimeModel();
+  for (const [size, runMs] of runs) times.observe(size, runMs);
+  return times;
+}
+
+test("nothing is expected before anything has run", () => {
+  assert.equal(new RunTimeModel().expect(1), undefined);
+  assert.equal(new RunTimeModel().expectAtMost(1), undefined);
+});
+
+test("between and beyond sizes that ran a line is drawn, and fewer items take no longer than the fewest", () => {
+  const times = learned([
+    [4, 10],
+    [16, 22],
+  ]);
+  assert.deepEqual(
+    [1, 4, 10, 16, 32].map((size) => times.expect(size)),
+    [10, 10, 16, 22, 38],
+  );
+});
+
+test("with one size a larger one is expected to cost no more, so that it is tried", () => {
+  assert.equal(learned([[1, 5]]).expect(64), 5);
+});
+
+test("more items are never expected to take less time", () => {
+  const times = learned([
+    [4, 10],
+    [16, 8],
+  ]);
+  assert.ok((times.expect(64) ?? 0) >= 8);
+});
+
+test("a change of the model's speed is learned, and one slow run is not believed at once", () => {
+  const times = learned(Array.from({ length: 30 }, () => [8, 10] as const));
+  times.observe(8, 100);
+  assert.ok((times.expect(8) ?? 0) < 30);
+  for (let run = 0; run < 30; run++) times.observe(8, 20);
+  assert.ok(Math.abs((times.expect(8) ?? 0) - 20) < 1);
+});
+
+test("where runs vary, what few exceed lies above the mean", () => {
+  const times = learned(Array.from({ length: 40 }, (_, at) => [8, at % 2 === 0 ? 8 : 12] as const));
+  assert.ok((times.expectAtMost(8) ?? 0) > 12);
+});
