@@ -2,6 +2,8 @@
 const NEW_SHARE = 0.1;
 /** Two standard deviations of such a mean of counts, of random arrivals with a mean of 1. */
 const CHANCE = 2 * Math.sqrt(NEW_SHARE / (2 - NEW_SHARE));
+/** A span that is more of a cycle than this cannot be told from the rest of it. */
+const MOST_SPAN_SHARE = 0.75;
 /** Ends of the spans in which arrivals are counted, in milliseconds after the end of a batch: each 1.41 times the one before. */
 export const ARRIVAL_SPANS_MS: readonly number[] = Array.from({ length: 20 }, (_, at) => 0.125 * 2 ** (at / 2));
 
@@ -53,10 +55,14 @@ export class Arrivals {
    * what would come in any time as long, and beyond what chance makes of that.
    */
   returningBy(span: number): number {
-    const anyhow =
-      this.#meanElapsedMs > 0 ? (this.#meanCount / this.#meanElapsedMs) * (ARRIVAL_SPANS_MS[span] ?? 0) : 0;
-    const returning = Math.max(0, (this.#means[span] ?? 0) - anyhow - CHANCE * Math.sqrt(anyhow));
-    return this.#meanSize > 0 ? (returning / this.#meanSize) * this.#size : 0;
+    if (this.#meanSize === 0) return 0;
+    const spanShare = (ARRIVAL_SPANS_MS[span] ?? 0) / this.#meanElapsedMs;
+    if (spanShare > MOST_SPAN_SHARE) return 0;
+    const anyhow = this.#meanCount * spanShare;
+    const beyond = Math.max(0, (this.#means[span] ?? 0) - anyhow - CHANCE * Math.sqrt(anyhow));
+    // Those who come back are part of the mean as well: of r that do, all in the span, only r × (1 - share) lie beyond it.
+    const returning = Math.min(this.#meanSize, beyond / (1 - spanShare));
+    return (returning / this.#meanSize) * this.#size;
   }
 
   #learn(elapsedMs: number): void {

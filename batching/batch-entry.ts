@@ -75,7 +75,7 @@ export class BatchEntry<I, O, C> implements SelectItem {
     const name = this.#input.name();
     const text = isTooLate(this, now)
       ? `the deadline passed while the request waited for a batch of ${name}`
-      : `a batch of ${name} takes about ${Math.ceil(endsAt - now)} ms, which would end after the request's deadline`;
+      : `a batch of ${name} that it could be in would end in about ${Math.ceil(endsAt - now)} ms, after the request's deadline`;
     this.reject(new DeadlineExceededError(`${text}: raise the time limit, or add replicas`));
     return true;
   }

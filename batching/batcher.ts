@@ -25,9 +25,6 @@ import { WaitingItems } from "./waiting-items.ts";
  * loop goes on.
  */
 
-/** Most of a run's time that a pause may last. */
-const MOST_PAUSE_SHARE = 0.25;
-
 /** What a batcher runs on. */
 export type BatcherDeps = {
   readonly clock: Clock;
@@ -73,6 +70,8 @@ export class Batcher<I, O, C extends BatchCaller> {
   #limits: BatchLimits;
   #state: "idle" | "due" | "pausing" | "running" = "idle";
   #pauseEnd: Timer | undefined;
+  /** When the batch that runs is expected to end. */
+  #runEndsAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: BatcherDeps, handler: BatchHandler<I, O, C>) {
     this.#deps = deps;
@@ -109,7 +108,7 @@ export class Batcher<I, O, C extends BatchCaller> {
   submit(item: I, caller: C): Promise<O> {
     return new Promise<O>((onResult, onError) => {
       const { clock, metrics } = this.#deps;
-      if (this.#waiting.size >= MOST_BATCH_WAITING_ITEMS) throw this.#queueFull();
+      if (this.#waiting.size >= MOST_BATCH_WAITING_ITEMS) throw queueFull(this.#handler, this.#limits, this.#forecast);
       const { name, traitsOf } = this.#handler;
       const { key = "", length, cost } = traitsOf?.(item, caller) ?? NO_TRAITS;
       checkSize("length", length);
@@ -122,6 +121,7 @@ export class Batcher<I, O, C extends BatchCaller> {
       }
       const arrivedAt = clock.now();
       const entry = new BatchEntry<I, O, C>({ item, caller, arrivedAt, key, length, cost, name, onResult, onError });
+      if (entry.expire(arrivedAt, this.#soonestEnd(this.#waiting.aheadOf(entry.priority), arrivedAt))) return;
       this.#waiting.add(entry);
       this.#forecast.arrived(arrivedAt);
       entry.watch(caller.cancellation, () => {
@@ -153,11 +153,12 @@ export class Batcher<I, O, C extends BatchCaller> {
         hasOthers: this.#waiting.size > items.length,
         maxCount: this.#limits.maxBatchSize,
         expected: this.#forecast.expected(now),
-        pauseUntil: this.#pauseUntil(selection, now),
+        ...pauseBounds(selection, this.#limits, { forecast: this.#forecast, waiting: this.#waiting, now }),
         runMs: (count) => this.#forecast.runMs(workOf(selection, count)) ?? 0,
       },
       now,
     );
+    this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     if (decision.kind === "idle") {
       this.#state = "idle";
       return;
@@ -172,8 +173,10 @@ export class Batcher<I, O, C extends BatchCaller> {
       this.#waiting.delete(entry);
       this.#deps.metrics?.waitSeconds.observe((now - entry.arrivedAt) / 1_000);
     }
-    this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     this.#state = "running";
+    this.#runEndsAt = now + this.#forecast.itemsMs(items.length, now);
+    this.#refuseHopeless(now);
+    this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     void this.#run(selection, decision.reason);
   }
 
@@ -201,16 +204,22 @@ export class Batcher<I, O, C extends BatchCaller> {
     return select(this.#waiting, { maxItems, maxCost }, times);
   }
 
-  /** A share of a run after nothing ran any more and somebody waited; what the user allows; and nobody's deadline is missed. */
-  #pauseUntil(selection: Selection<BatchEntry<I, O, C>>, now: number): number {
-    const { maxBatchSize, maxWaitMs = Number.POSITIVE_INFINITY } = this.#limits;
-    const [oldest] = selection.items;
-    if (oldest === undefined) return Number.NEGATIVE_INFINITY;
-    const since = Math.max(oldest.arrivedAt, this.#forecast.endedAt);
-    let until = since + Math.min(maxWaitMs, MOST_PAUSE_SHARE * (this.#forecast.runMs(selection.work) ?? 0));
-    const runMs = this.#forecast.runMsAtMost(workOf(selection, maxBatchSize), now);
-    for (const { deadlineAt } of this.#waiting) until = Math.min(until, deadlineAt - runMs);
-    return until;
+  /** When a batch would end, at the soonest, that an item with so many others before it is in. */
+  #soonestEnd(aheadCount: number, now: number): number {
+    const { maxBatchSize } = this.#limits;
+    const beginsAt = this.#state === "running" ? Math.max(now, this.#runEndsAt) : now;
+    const batchesAhead = Math.floor(aheadCount / maxBatchSize);
+    const aheadMs = batchesAhead === 0 ? 0 : batchesAhead * this.#forecast.itemsMs(maxBatchSize, now);
+    return beginsAt + aheadMs + this.#forecast.itemsMs(1, now);
+  }
+
+  /** Items that even the batches after the one that begins now cannot answer in time leave their places to others now. */
+  #refuseHopeless(now: number): void {
+    let aheadCount = 0;
+    for (const entry of this.#waiting) {
+      if (entry.expire(now, this.#soonestEnd(aheadCount, now))) this.#waiting.delete(entry);
+      else aheadCount += 1;
+    }
   }
 
   /** Never rejects: every outcome goes to the entries. */
@@ -237,16 +246,35 @@ export class Batcher<I, O, C extends BatchCaller> {
     this.#state = "idle";
     if (this.#waiting.size > 0) this.#becomeDue();
   }
+}
 
-  #queueFull(): QueueFullError {
-    const { maxBatchSize } = this.#limits;
-    const batchMs = this.#forecast.runMs(maxBatchSize) ?? 1_000;
-    const retryAfterSeconds = Math.ceil(((MOST_BATCH_WAITING_ITEMS / maxBatchSize) * batchMs) / 1_000);
-    return new QueueFullError(
-      `${this.#handler.name()} has ${MOST_BATCH_WAITING_ITEMS} items waiting already; call it with fewer at once`,
-      { details: { retryAfterSeconds } },
-    );
-  }
+type Known<E> = { readonly forecast: Forecast; readonly waiting: Iterable<E>; readonly now: number };
+
+/** How long the first has waited while nothing ran, and to when the user, and everybody's deadline, let it wait. */
+function pauseBounds<E extends { readonly arrivedAt: number; readonly deadlineAt: number }>(
+  selection: Selection<E>,
+  { maxBatchSize, maxWaitMs = Number.POSITIVE_INFINITY }: BatchLimits,
+  { forecast, waiting, now }: Known<E>,
+): { readonly waitedMs: number; readonly pauseUntil: number } {
+  const [first] = selection.items;
+  const since = Math.max(first?.arrivedAt ?? now, forecast.endedAt);
+  let until = since + maxWaitMs;
+  const runMs = forecast.runMsAtMost(workOf(selection, maxBatchSize), now);
+  for (const { deadlineAt } of waiting) until = Math.min(until, deadlineAt - runMs);
+  return { waitedMs: now - since, pauseUntil: until };
+}
+
+function queueFull(
+  { name }: { readonly name: () => string },
+  { maxBatchSize }: BatchLimits,
+  forecast: Forecast,
+): QueueFullError {
+  const batchMs = forecast.runMs(maxBatchSize) ?? 1_000;
+  const retryAfterSeconds = Math.ceil(((MOST_BATCH_WAITING_ITEMS / maxBatchSize) * batchMs) / 1_000);
+  return new QueueFullError(
+    `${name()} has ${MOST_BATCH_WAITING_ITEMS} items waiting already; call it with fewer at once`,
+    { details: { retryAfterSeconds } },
+  );
 }
 
 /** The work of so many items like those. */

@@ -70,7 +70,15 @@ export class Forecast {
 
   /** What it most probably ends within; 0 when what is known is too old: who is never run could never show otherwise. */
   runMsAtMost(work: number, now: number): number {
-    const runMs = this.#runTimes.expectAtMost(work) ?? 0;
+    return this.#believed(this.#runTimes.expectAtMost(work) ?? 0, now);
+  }
+
+  /** What a batch of so many items like those of the last one takes; 0 as above. */
+  itemsMs(count: number, now: number): number {
+    return this.#believed(this.#runTimes.expect(count * this.#workEach) ?? 0, now);
+  }
+
+  #believed(runMs: number, now: number): number {
     return now - this.endedAt < Math.max(BELIEVED_MS, BELIEVED_RUNS * runMs) ? runMs : 0;
   }
 

@@ -3,6 +3,9 @@ import type { KnownRuns } from "./decide/efficient-size.ts";
 /** Share of a new run in what is known of its size. */
 const NEW_SHARE = 0.2;
 
+/** A size that none of so many runs had, all of them smaller, is forgotten: it may take less by now, and is tried again. */
+const FORGOTTEN_AFTER_RUNS = 256;
+
 /**
  * How long a batch of so many items runs, learned from those that ran. Between sizes that ran a straight line is drawn, for
  * that is what a model's time is made of: something for each run and something for each item.
@@ -10,6 +13,9 @@ const NEW_SHARE = 0.2;
 export class RunTimeModel {
   /** By size class; classes without a run are empty. */
   readonly #known: (KnownRuns | undefined)[] = [];
+  /** The number of the last run, by size class. */
+  readonly #lastRun: number[] = [];
+  #runCount = 0;
 
   /** What is known, the smallest size first. */
   get known(): readonly KnownRuns[] {
@@ -29,19 +35,27 @@ export class RunTimeModel {
             deviationMs: known.deviationMs + NEW_SHARE * (Math.abs(runMs - known.runMs) - known.deviationMs),
             count: known.count + 1,
           };
+    this.#runCount += 1;
+    this.#lastRun[at] = this.#runCount;
+    for (let larger = at + 1; larger < this.#known.length; larger++) {
+      if (this.#runCount - (this.#lastRun[larger] ?? 0) > FORGOTTEN_AFTER_RUNS) this.#known[larger] = undefined;
+    }
   }
 
-  /** What a batch of `size` is expected to take. undefined: none has run. */
+  /**
+   * What a batch of `size` is expected to take. undefined: none has run. One larger than all that ran as if it took no longer
+   * than the largest of them, so that it is tried and then known.
+   */
   expect(size: number): number | undefined {
-    return this.#read(size, ({ runMs }) => runMs);
+    return this.#read(size, ({ runMs }) => runMs, false);
   }
 
-  /** What few batches of `size` take longer than. undefined: none has run. */
+  /** What few batches of `size` take longer than, with a straight line on beyond the largest that ran. undefined: none has run. */
   expectAtMost(size: number): number | undefined {
-    return this.#read(size, ({ runMs, deviationMs }) => runMs + 2 * deviationMs);
+    return this.#read(size, ({ runMs, deviationMs }) => runMs + 2 * deviationMs, true);
   }
 
-  #read(size: number, figure: (known: KnownRuns) => number): number | undefined {
+  #read(size: number, figure: (known: KnownRuns) => number, isOn: boolean): number | undefined {
     let [before, below, above]: (KnownRuns | undefined)[] = [];
     for (const known of this.#known) {
       if (known === undefined) continue;
@@ -54,8 +68,8 @@ export class RunTimeModel {
     }
     // Below all that ran nothing is known but that fewer items take no longer.
     if (below === undefined) return above === undefined ? undefined : figure(above);
+    if (above === undefined && !isOn) return figure(below);
     const [from, to] = above === undefined ? [before, below] : [below, above];
-    // With one size alone a larger one is tried as if it cost no more, and is known from then on.
     if (from === undefined) return figure(below);
     const slope = Math.max(0, (figure(to) - figure(from)) / (to.size - from.size));
     return figure(below) + slope * (size - below.size);

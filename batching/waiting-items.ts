@@ -8,6 +8,13 @@ export class WaitingItems<E extends { readonly priority: number }> implements It
     return this.#size;
   }
 
+  /** How many leave before one that comes now with this priority. */
+  aheadOf(priority: number): number {
+    let count = 0;
+    for (const level of this.#levels) if (level.priority >= priority) count += level.entries.size;
+    return count;
+  }
+
   add(entry: E): void {
     const { priority } = entry;
     let at = this.#levels.findIndex((level) => level.priority <= priority);

@@ -98,13 +98,21 @@ export class Router implements RoutedRequestOwner {
   }
 
   onAnswer(routed: RoutedRequest, answer: Answer): void {
-    const { candidate } = routed;
+    const { candidate, deadlineAt, sentAt } = routed;
+    const now = this.#deps.clock.now();
     routed.left();
     const version = candidate?.entry.version ?? ("" as RoutedAnswer["version"]);
     // A WebSocket lasts as long as its two ends want; any other answer is to be there by the deadline, to its last byte.
     if (!isStream(answer.body) || answer.status === SWITCHING_PROTOCOLS) this.#deadlines.remove(routed);
-    if (candidate !== undefined) this.#pool.answered(candidate, this.#deps.clock.now() - routed.sentAt);
-    routed.resolve({ answer, version });
+    if (candidate !== undefined) this.#pool.answered(candidate, now - sentAt);
+    // Deadlines are looked at every few milliseconds; whoever said how long he waits is not given what comes after.
+    if (now < deadlineAt) {
+      routed.resolve({ answer, version });
+      return;
+    }
+    const error = deadlineError(this.#entry);
+    if (isStream(answer.body)) answer.body.cancel(error);
+    this.#end(routed, error);
   }
 
   onStreamEnd(routed: RoutedRequest): void {

@@ -10,7 +10,9 @@ export type BatchInput = {
   readonly maxCount: number;
   /** How many callers come back within how long from now, the shortest time first, as learned. */
   readonly expected: readonly Expected[];
-  /** Latest time to which anything may be put off: a share of a run, a bound that the user set, a deadline. */
+  /** How long the first of them has waited while nothing ran. */
+  readonly waitedMs: number;
+  /** Latest time to which anything may be put off: a bound that the user set, a deadline. */
   readonly pauseUntil: number;
   /** What a batch of so many items takes, in milliseconds. */
   readonly runMs: (count: number) => number;
@@ -29,6 +31,8 @@ export type BatchDecision =
   | { readonly kind: "pause"; readonly until: number }
   | { readonly kind: "idle" };
 
+/** Most of the run that is waited for that the wait for it may last. */
+const MOST_PAUSE_SHARE = 0.5;
 /** A pause is to save at least this share of the handler's time: what is expected is only a mean. */
 const LEAST_GAIN = 0.05;
 
@@ -40,7 +44,7 @@ const LEAST_GAIN = 0.05;
  * are nobody who comes back, and nothing is put off for them; nor while others wait, for whom there is work to do.
  */
 export function batch(input: BatchInput, now: number): BatchDecision {
-  const { count, isFull, hasOthers, maxCount, expected, pauseUntil, runMs } = input;
+  const { count, isFull, hasOthers, maxCount, expected, waitedMs, pauseUntil, runMs } = input;
   if (count === 0) return { kind: "idle" };
   if (isFull) return { kind: "run", reason: "full" };
   if (hasOthers) return { kind: "run", reason: "handlerIdle" };
@@ -52,7 +56,9 @@ export function batch(input: BatchInput, now: number): BatchDecision {
   let pauseMs = 0;
   for (const { withinMs, count: returning } of expected) {
     if (now + withinMs > pauseUntil) break;
-    const ms = totalMs(Math.min(returning, maxCount - count), withinMs);
+    const joining = Math.min(returning, maxCount - count);
+    if (waitedMs + withinMs > MOST_PAUSE_SHARE * runMs(count + joining)) continue;
+    const ms = totalMs(joining, withinMs);
     if (ms >= leastMs) continue;
     leastMs = ms;
     pauseMs = withinMs;

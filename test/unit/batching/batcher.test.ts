@@ -178,11 +178,58 @@ test("an item that its batch could not answer in time is refused before it runs,
     runs[item]?.finish([`n${item}`]);
     await nextTurn();
   }
-  const late = assert.rejects(submit(3, clock.now() + 49), /a batch of method name takes about 50 ms/);
+  const late = assert.rejects(
+    submit(3, clock.now() + 49),
+    /a batch of method name that it could be in would end in about 50 ms, after the request's deadline/,
+  );
   void submit(4, clock.now() + 60);
   await late;
   await settle();
   assert.deepEqual(runs[3]?.items, [4]);
+});
+
+test("while a batch runs an item that could only be in one that ends too late is refused at once", async () => {
+  const { clock, runs, submit } = bed(2, 0);
+  const run = async (items: number): Promise<void> => {
+    for (let item = 0; item < items; item++) void submit(item);
+    await settle();
+    clock.advance(50);
+    runs.at(-1)?.finish(names(runs.at(-1)));
+    await nextTurn();
+  };
+  for (let round = 0; round < 5; round++) await run(2);
+  void submit(1);
+  await settle();
+  clock.advance(20);
+  const now = clock.now();
+  // 30 ms are left of the run that is on; the next one takes 50, the one after that 50 more.
+  await assert.rejects(submit(2, now + 79), DeadlineExceededError);
+  void submit(3, now + 90);
+  void submit(4, now + 90);
+  await assert.rejects(submit(5, now + 129), DeadlineExceededError);
+  void submit(6, now + 140);
+  clock.advance(30);
+  runs.at(-1)?.finish(["n1"]);
+  await nextTurn();
+  assert.deepEqual(runs.at(-1)?.items, [3, 4]);
+});
+
+test("an item that the batch which begins now leaves behind for too long is refused then", async () => {
+  const { clock, runs, batcher, submit } = bed(1);
+  for (let round = 0; round < 5; round++) {
+    void submit(round);
+    await settle();
+    clock.advance(50);
+    runs.at(-1)?.finish(["n"]);
+    await nextTurn();
+  }
+  const now = clock.now();
+  const urgent = { deadlineAt: 1e9, cancellation: new Cancellation(), priority: 5 };
+  const late = assert.rejects(submit(1, now + 99), DeadlineExceededError);
+  void batcher.submit(2, urgent);
+  await late;
+  await settle();
+  assert.deepEqual(runs.at(-1)?.items, [2]);
 });
 
 test("what is known of run times is not believed for ever: after a while an item with little time is tried", async () => {

@@ -13,15 +13,34 @@ test("nothing is expected before anything has run", () => {
   assert.equal(new RunTimeModel().expectAtMost(1), undefined);
 });
 
-test("between and beyond sizes that ran a line is drawn, and fewer items take no longer than the fewest", () => {
+test("between sizes that ran a line is drawn, and fewer items take no longer than the fewest", () => {
   const times = learned([
     [4, 10],
     [16, 22],
   ]);
   assert.deepEqual(
-    [1, 4, 10, 16, 32].map((size) => times.expect(size)),
-    [10, 10, 16, 22, 38],
+    [1, 4, 10, 16].map((size) => times.expect(size)),
+    [10, 10, 16, 22],
   );
+});
+
+test("beyond the largest that ran none is expected to take longer, so that it is tried, and the line is drawn on for what must not be missed", () => {
+  const times = learned([
+    [4, 10],
+    [16, 22],
+  ]);
+  assert.equal(times.expect(32), 22);
+  assert.equal(times.expectAtMost(32), 38);
+});
+
+test("a large size that has not run for long is forgotten, and so tried again; a small one is not", () => {
+  const times = learned([
+    [4, 10],
+    [32, 90],
+  ]);
+  for (let run = 0; run < 300; run++) times.observe(16, 22);
+  assert.equal(times.expect(32), 22);
+  assert.equal(times.expect(4), 10);
 });
 
 test("with one size a larger one is expected to cost no more, so that it is tried", () => {

@@ -207,6 +207,17 @@ test("a deadline ends a queued request, and cancels an ongoing one whose slot st
   assert.deepEqual(ids(replica), ["a", "b", "d"]);
 });
 
+test("an answer that comes after the deadline is not given out, though no timer has noticed yet", async () => {
+  const { bed, replica } = await bedOfOne();
+  const ends: string[] = [];
+  send(bed, "a", ends, { deadlineAt: bed.clock.now() + 100 });
+  await settle();
+  bed.clock.jump(101);
+  replica.handler.requests[0]?.answer("x");
+  await settle();
+  assert.deepEqual(ends, ["a deadline_exceeded"]);
+});
+
 test("a cancelled request ends at once, queued or ongoing, and one cancelled before it came never begins", async () => {
   const { bed, replica } = await bedOfOne();
   const ends: string[] = [];

@@ -12,6 +12,7 @@ function input(given: Partial<BatchInput>): BatchInput {
     hasOthers: false,
     maxCount: 8,
     expected: [],
+    waitedMs: 0,
     pauseUntil: Number.POSITIVE_INFINITY,
     runMs,
     ...given,
@@ -60,6 +61,13 @@ test("a bound on the wait is kept, and none at all is kept too", () => {
   const expected = [{ withinMs: 0.5, count: 4 }];
   assert.equal(batch(input({ count: 4, expected, pauseUntil: 0.4 }), 0).kind, "run");
   assert.equal(batch(input({ count: 4, expected, pauseUntil: -1 }), 0).kind, "run");
+});
+
+test("nobody waits longer than half of the run that is waited for, what was waited already included", () => {
+  const expected = [{ withinMs: 2, count: 4 }];
+  // 4 that wait and 4 that come take 5.8 ms together.
+  assert.equal(batch(input({ count: 4, expected, waitedMs: 0.8 }), 0).kind, "pause");
+  assert.equal(batch(input({ count: 4, expected, waitedMs: 1 }), 0).kind, "run");
 });
 
 test("where a run costs as much for each item nothing is gained by waiting", () => {
