@@ -191,7 +191,9 @@ class World {
         isAgain,
         end: (how) => {
           this.#run = undefined;
-          this.#failed = new Set(how === "throw" ? items : [...this.#failed].filter((item) => !items.includes(item)));
+          // What failed may run again, until it runs without failing.
+          const others = [...this.#failed].filter((item) => !items.includes(item));
+          this.#failed = new Set(how === "throw" ? [...others, ...items] : others);
           const results = items.map(({ id }) => id);
           if (how === "throw") reject(new Error("the handler threw"));
           else if (how === "short") resolve(results.slice(1));
