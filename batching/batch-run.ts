@@ -76,7 +76,16 @@ async function callOnce<I, O, C>(
     }
     return undefined;
   } catch (thrown) {
-    return { entries, error: thrown instanceof Error ? thrown : new Error(String(thrown)) };
+    return { entries, error: errorOf(thrown) };
+  }
+}
+
+/** User code may throw what cannot even be made a text of. */
+function errorOf(thrown: unknown): Error {
+  try {
+    return thrown instanceof Error ? thrown : new Error(String(thrown));
+  } catch {
+    return new Error("something was thrown that is no Error and has no text");
   }
 }
 

@@ -174,7 +174,7 @@ export class Batcher<I, O, C extends BatchCaller> {
       this.#deps.metrics?.waitSeconds.observe((now - entry.arrivedAt) / 1_000);
     }
     this.#state = "running";
-    this.#runEndsAt = now + this.#forecast.itemsMs(items.length, now);
+    this.#runEndsAt = now + this.#forecast.itemsDeadlineMs(items.length, now);
     this.#refuseHopeless(now);
     this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     void this.#run(selection, decision.reason);
@@ -184,7 +184,7 @@ export class Batcher<I, O, C extends BatchCaller> {
   #selectInTime(now: number): Selection<BatchEntry<I, O, C>> {
     for (;;) {
       const selection = this.#select();
-      const endsAt = now + this.#forecast.runMsAtMost(selection.work, now);
+      const endsAt = now + this.#forecast.deadlineMs(selection.work, now);
       let hasDropped = false;
       for (const entry of this.#waiting) {
         if (!entry.expire(now, endsAt)) continue;
@@ -209,8 +209,8 @@ export class Batcher<I, O, C extends BatchCaller> {
     const { maxBatchSize } = this.#limits;
     const beginsAt = this.#state === "running" ? Math.max(now, this.#runEndsAt) : now;
     const batchesAhead = Math.floor(aheadCount / maxBatchSize);
-    const aheadMs = batchesAhead === 0 ? 0 : batchesAhead * this.#forecast.itemsMs(maxBatchSize, now);
-    return beginsAt + aheadMs + this.#forecast.itemsMs(1, now);
+    const aheadMs = batchesAhead === 0 ? 0 : batchesAhead * this.#forecast.itemsDeadlineMs(maxBatchSize, now);
+    return beginsAt + aheadMs + this.#forecast.itemsDeadlineMs(1, now);
   }
 
   /** Items that even the batches after the one that begins now cannot answer in time leave their places to others now. */
@@ -259,7 +259,7 @@ function pauseBounds<E extends { readonly arrivedAt: number; readonly deadlineAt
   const [first] = selection.items;
   const since = Math.max(first?.arrivedAt ?? now, forecast.endedAt);
   let until = since + maxWaitMs;
-  const runMs = forecast.runMsAtMost(workOf(selection, maxBatchSize), now);
+  const runMs = forecast.deadlineMs(workOf(selection, maxBatchSize), now);
   for (const { deadlineAt } of waiting) until = Math.min(until, deadlineAt - runMs);
   return { waitedMs: now - since, pauseUntil: until };
 }

@@ -4,9 +4,10 @@ import { efficientSize } from "./decide/efficient-size.ts";
 import type { LengthTimes } from "./decide/select.ts";
 import { RunTimeModel } from "./run-time-model.ts";
 
-/** What was learned of run times is believed this long after the last run, and for ten times its length. */
-const BELIEVED_MS = 1_000;
+/** What was learned of run times is believed for ten of them after the last one, and at least and at most this long. */
 const BELIEVED_RUNS = 10;
+const LEAST_BELIEVED_MS = 1_000;
+const MOST_BELIEVED_MS = 10_000;
 /** So many batches in a row may be cut below what waits; then a larger one shows again what it takes. */
 const MOST_CAPPED = 32;
 
@@ -68,18 +69,19 @@ export class Forecast {
     return this.#runTimes.expect(work);
   }
 
-  /** What it most probably ends within; 0 when what is known is too old: who is never run could never show otherwise. */
-  runMsAtMost(work: number, now: number): number {
-    return this.#believed(this.#runTimes.expectAtMost(work) ?? 0, now);
+  /** What a deadline is held against; 0 when what is known is too old: who is never run could never show otherwise. */
+  deadlineMs(work: number, now: number): number {
+    return this.#believed(this.#runTimes.expectForDeadline(work) ?? 0, now);
   }
 
-  /** What a batch of so many items like those of the last one takes; 0 as above. */
-  itemsMs(count: number, now: number): number {
-    return this.#believed(this.#runTimes.expect(count * this.#workEach) ?? 0, now);
+  /** The same for a batch of so many items like those of the last one. */
+  itemsDeadlineMs(count: number, now: number): number {
+    return this.deadlineMs(count * this.#workEach, now);
   }
 
   #believed(runMs: number, now: number): number {
-    return now - this.endedAt < Math.max(BELIEVED_MS, BELIEVED_RUNS * runMs) ? runMs : 0;
+    const believedMs = Math.min(MOST_BELIEVED_MS, Math.max(LEAST_BELIEVED_MS, BELIEVED_RUNS * runMs));
+    return now - this.endedAt < believedMs ? runMs : 0;
   }
 
   /** Items beyond which a larger batch buys next to nothing, where items are all that a run's time depends on. */

@@ -3,6 +3,8 @@ import type { KnownRuns } from "./decide/efficient-size.ts";
 /** Share of a new run in what is known of its size. */
 const NEW_SHARE = 0.2;
 
+/** Runs are alike while few are longer than their mean by more than this share of it. */
+const MOST_MARGIN = 0.2;
 /** A size that none of so many runs had, all of them smaller, is forgotten: it may take less by now, and is tried again. */
 const FORGOTTEN_AFTER_RUNS = 256;
 
@@ -50,9 +52,17 @@ export class RunTimeModel {
     return this.#read(size, ({ runMs }) => runMs, false);
   }
 
-  /** What few batches of `size` take longer than, with a straight line on beyond the largest that ran. undefined: none has run. */
-  expectAtMost(size: number): number | undefined {
-    return this.#read(size, ({ runMs, deviationMs }) => runMs + 2 * deviationMs, true);
+  /**
+   * What a deadline is held against. Where runs are alike that is what few batches of `size` take longer than, with a straight
+   * line on beyond the largest that ran; where they differ much it is what few take less than: who might be in time is tried.
+   * undefined: none has run.
+   */
+  expectForDeadline(size: number): number | undefined {
+    const figure = ({ runMs, deviationMs }: KnownRuns): number => {
+      const margin = 2 * deviationMs;
+      return margin <= MOST_MARGIN * runMs ? runMs + margin : Math.max(0, runMs - margin);
+    };
+    return this.#read(size, figure, true);
   }
 
   #read(size: number, figure: (known: KnownRuns) => number, isOn: boolean): number | undefined {

@@ -34,7 +34,9 @@ export class WaitingItems<E extends { readonly priority: number }> implements It
     return true;
   }
 
+  /** What it stands at may be taken out meanwhile. */
   *[Symbol.iterator](): Iterator<E> {
-    for (const { entries } of this.#levels) yield* entries;
+    // A level that becomes empty goes, and the next one must not be passed over then.
+    for (const { entries } of [...this.#levels]) yield* entries;
   }
 }

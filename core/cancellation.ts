@@ -45,15 +45,21 @@ export class Cancellation {
   }
 }
 
-/** A cancellation that comes when the last of these has come: until then somebody waits. None: it never comes. */
-export function whenAllCancelled(cancellations: readonly Cancellation[]): Cancellation {
+/**
+ * A cancellation that comes when the last of these has come: until then somebody waits. None: it never comes. `stop`: it need
+ * not come any more, and those that live on forget it.
+ */
+export function whenAllCancelled(cancellations: readonly Cancellation[]): { all: Cancellation; stop: () => void } {
   const all = new Cancellation();
   let waitingCount = cancellations.length;
-  for (const cancellation of cancellations) {
+  const unsubscribes = cancellations.map((cancellation) =>
     cancellation.onCancel((reason) => {
       waitingCount -= 1;
       if (waitingCount === 0) all.cancel(reason);
-    });
-  }
-  return all;
+    }),
+  );
+  const stop = (): void => {
+    for (const unsubscribe of unsubscribes) unsubscribe();
+  };
+  return { all, stop };
 }

@@ -34,6 +34,15 @@ export const systemClock: Clock = {
   },
 };
 
+/** The machine's clock for code that runs without a replica: a wait is to be waited for, so its timers keep the process alive. */
+export const waitingClock: Clock = {
+  ...systemClock,
+  after(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
 /** Resolves after `delayMs` of the clock's time, or rejects with the signal's reason as soon as it aborts. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -71,9 +71,8 @@ export function readProxyHead(headers: readonly string[]): ProxyHead {
     if (!hasBit(READ_LENGTHS, lower.length) || !NOT_FORWARDED.has(lower)) {
       forwarded.push(lower, value);
       if (lower === "x-session-id") key = value;
-      // The replica's batches are ordered by it too.
-      else if (lower === "x-thornback-priority") priority = value;
-      // The replica reads it too, and it reads the first.
+      // The replica reads these two as well, and of several it reads the first.
+      else if (lower === "x-thornback-priority") priority ??= value;
       else if (lower === MODEL_ID_HEADER) modelId ??= value;
       else if (lower === "traceparent" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value))
         traceparent = value;

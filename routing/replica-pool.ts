@@ -7,7 +7,7 @@
  */
 import type { Clock, Defer } from "../core/clock.ts";
 import type { ErrorCode } from "../core/error.ts";
-import { RUN_TIME_CHECK_MS } from "../core/limits.ts";
+import { LEAST_RUN_TIMES, RUN_TIME_CHECK_MS } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { Metrics } from "../core/metric.ts";
 import type { Network } from "../core/network.ts";
@@ -52,6 +52,8 @@ export class ReplicaPool implements CandidateOwner {
   #turn = 0;
   /** What an answer usually takes; undefined: too little is known. */
   #usualMs: number | undefined;
+  /** What hardly any answer takes less than; undefined: too little is known. */
+  #leastMs: number | undefined;
   #checkAt = 0;
   /** Slots that ended requests gave free and that `onSlots` has not been told of. */
   #freedCount = 0;
@@ -106,6 +108,11 @@ export class ReplicaPool implements CandidateOwner {
       if (decision.kind !== "pick" || decision.replica.isFree) return decision;
       this.#refresh(decision.replica);
     }
+  }
+
+  /** Milliseconds that hardly any answer takes less than, from sending a request; undefined while too little is known. */
+  get leastMs(): number | undefined {
+    return this.#leastMs;
   }
 
   /** A request was sent to a replica. */
@@ -240,6 +247,8 @@ export class ReplicaPool implements CandidateOwner {
     const summaries = replicas.map(({ runTimes }) => runTimes.summary());
     const { slow, usualMs } = compareRunTimes(summaries);
     this.#usualMs = usualMs;
+    const known = summaries.filter(({ count }) => count >= LEAST_RUN_TIMES);
+    this.#leastMs = known.length === 0 ? undefined : Math.min(...known.map(({ lowMs }) => lowMs));
     if (routing === "weighted") this.#weigh(summaries);
     if (!this.#comparesRunTimes) return;
     for (const at of slow) {

@@ -137,8 +137,8 @@ export class Router implements RoutedRequestOwner {
     } else {
       this.#end(routed, decision.reason === "deadline" ? deadlineError(this.#entry, error) : error);
     }
-    // A slot that a refused or a lost request had says nothing about how fast requests are done.
-    if (isAgain || error.code === "replica_lost") this.#drain.ended(-1, now);
+    // A slot that a refused, a late or a lost request had says nothing about how fast requests are done.
+    if (isAgain || error.code === "replica_lost" || error.code === "deadline_exceeded") this.#drain.ended(-1, now);
     if (candidate !== undefined) this.#pool.failed(candidate, error.code, now - routed.sentAt);
     if (isAgain) this.#serveQueue();
   }
@@ -179,6 +179,7 @@ export class Router implements RoutedRequestOwner {
       aheadCount,
       hasBelow: this.#queue.hasBelow(request.priority),
       timeLeftMs: deadlineAt - now,
+      leastMs: this.#pool.leastMs,
       drain,
     });
     if (decision.kind === "wait") {

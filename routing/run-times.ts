@@ -1,6 +1,9 @@
 import { RUN_TIMES_KEPT } from "../core/limits.ts";
 import type { RunTimeSummary } from "./decide/compare-run-times.ts";
 
+/** So many of the answers took no longer than `lowMs`. */
+const LOW_SHARE = 0.1;
+
 /** How long a replica took for its latest answers. */
 export class RunTimes {
   readonly #runs = new Float64Array(RUN_TIMES_KEPT);
@@ -15,13 +18,20 @@ export class RunTimes {
     this.#added += 1;
   }
 
-  /** Costs two sorts: not for every answer. */
-  summary(): RunTimeSummary & { readonly meanMs: number } {
+  /** Costs some sorts: not for every answer. */
+  summary(): RunTimeSummary & { readonly meanMs: number; readonly lowMs: number } {
     const count = Math.min(this.#added, RUN_TIMES_KEPT);
     let sum = 0;
     for (let at = 0; at < count; at++) sum += this.#runs[at] ?? 0;
     const meanMs = count === 0 ? 0 : sum / count;
-    return { count, meanMs, medianMs: median(this.#runs, count), medianShareMs: median(this.#shares, count) };
+    const medianShareMs = quantile(this.#shares, count, 0.5);
+    return {
+      count,
+      meanMs,
+      lowMs: quantile(this.#runs, count, LOW_SHARE),
+      medianMs: quantile(this.#runs, count, 0.5),
+      medianShareMs,
+    };
   }
 
   clear(): void {
@@ -29,6 +39,6 @@ export class RunTimes {
   }
 }
 
-function median(values: Float64Array, count: number): number {
-  return values.slice(0, count).sort()[(count - 1) >> 1] ?? 0;
+function quantile(values: Float64Array, count: number, share: number): number {
+  return values.slice(0, count).sort()[Math.floor((count - 1) * share)] ?? 0;
 }

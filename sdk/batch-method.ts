@@ -3,7 +3,7 @@ import { batchMetrics } from "../batching/batch-metrics.ts";
 import type { BatchRunner } from "../batching/batch-run.ts";
 import { Batcher, type BatcherDeps, type ItemTraits } from "../batching/batcher.ts";
 import type { Cancellation } from "../core/cancellation.ts";
-import { systemClock, systemDefer, type Clock } from "../core/clock.ts";
+import { systemDefer, waitingClock, type Clock } from "../core/clock.ts";
 import { registerBatch } from "../core/construction.ts";
 import { HandlerError, InvalidSpecError, type Problem } from "../core/error.ts";
 import type { RequestScope } from "../core/request-scope.ts";
@@ -17,7 +17,7 @@ export type BatchMethodLimits = {
   readonly maxBatchSize: number;
   /**
    * Most that an item waits while the handler is idle, in milliseconds. By default nothing waits, but where callers that had
-   * their answers are about to come back and running with them is the sooner end for all: a quarter of a run at most.
+   * their answers are about to come back and running with them is the sooner end for all: half of a run at most.
    * 0 turns that off too. It is never waited for a batch to fill, so that more than a run takes changes nothing.
    */
   readonly maxWaitMs?: number;
@@ -64,6 +64,8 @@ export type BatchMethodDefinition<I, O, T> = {
   readonly madeAt: () => string;
   readonly options: BatchMethodLimits & BatchSuitOptions<I>;
   readonly isPure: boolean;
+  /** What users gave; `run` calls it. */
+  readonly handler: unknown;
   /** What users call an item, out of what is queued. */
   readonly itemOf: (queued: T) => I;
   readonly run: BatchRunner<T, O, BatchMethodCaller>["run"];
@@ -73,15 +75,16 @@ export type BatchMethodDefinition<I, O, T> = {
 export class BatchMethodQueue<I, O, T = I> {
   readonly #definition: BatchMethodDefinition<I, O, T>;
   #limits: BatchMethodLimits;
-  #deps: BatcherDeps = { clock: systemClock, defer: systemDefer, metrics: undefined };
+  #deps: BatcherDeps = { clock: waitingClock, defer: systemDefer, metrics: undefined };
   #method = "";
   #batcher: Batcher<T, O, BatchMethodCaller> | undefined;
 
-  /** @throws {InvalidSpecError} when a limit cannot be used, with every problem. */
+  /** @throws {InvalidSpecError} when an option cannot be used, with every problem. */
   constructor(definition: BatchMethodDefinition<I, O, T>) {
-    checkLimits(definition.madeBy, definition.options);
+    const { madeBy, options } = definition;
+    refuse(madeBy, [...limitProblems(options), ...functionProblems(definition)]);
     this.#definition = definition;
-    this.#limits = definition.options;
+    this.#limits = options;
   }
 
   /** How errors name it. */
@@ -102,7 +105,7 @@ export class BatchMethodQueue<I, O, T = I> {
 
   configure(changed: Partial<BatchMethodLimits>): void {
     const limits = { ...this.#limits, ...changed };
-    checkLimits("configure", limits);
+    refuse("configure", limitProblems(limits));
     this.#limits = limits;
     this.#batcher?.configure(limits);
   }
@@ -147,18 +150,32 @@ export class BatchMethodQueue<I, O, T = I> {
   }
 }
 
-/** @throws {InvalidSpecError} with every problem. */
-function checkLimits(what: string, { maxBatchSize, maxWaitMs, maxCost }: BatchMethodLimits): void {
+function limitProblems({ maxBatchSize, maxWaitMs, maxCost }: BatchMethodLimits): Problem[] {
   const problems: Problem[] = [];
   if (!Number.isSafeInteger(maxBatchSize) || maxBatchSize < 1) {
     problems.push({ path: "maxBatchSize", message: "must be a whole number of at least 1" });
   }
-  if (maxWaitMs !== undefined && !(maxWaitMs >= 0)) {
+  if (maxWaitMs !== undefined && !(typeof maxWaitMs === "number" && maxWaitMs >= 0)) {
     problems.push({ path: "maxWaitMs", message: "must be a number of milliseconds, 0 or more" });
   }
-  if (maxCost !== undefined && !(maxCost > 0)) {
+  if (maxCost !== undefined && !(typeof maxCost === "number" && maxCost > 0)) {
     problems.push({ path: "maxCost", message: "must be a number greater than 0" });
   }
+  return problems;
+}
+
+function functionProblems({
+  handler,
+  options,
+}: Pick<BatchMethodDefinition<never, unknown, never>, "handler" | "options">): Problem[] {
+  const { costOf, bucketBy } = options;
+  return Object.entries({ handler, costOf, bucketBy })
+    .filter(([path, given]) => typeof given !== "function" && (path === "handler" || given !== undefined))
+    .map(([path]) => ({ path, message: "must be a function" }));
+}
+
+/** @throws {InvalidSpecError} with every problem, if there is one. */
+function refuse(what: string, problems: readonly Problem[]): void {
   if (problems.length === 0) return;
   const text = problems.map(({ path, message }) => `${path} ${message}`).join("; ");
   throw new InvalidSpecError(`${what}(): ${text}`, { details: { problems } });

@@ -211,24 +211,31 @@ export class ModelCache<M> {
     entry.state = "loading";
     entry.controller = controller;
     this.#deps.onChange();
-    const timer = clock.after(MODEL_LOAD_TIMEOUT_MS, () => this.#giveUp(entry));
+    let timer = clock.after(MODEL_LOAD_TIMEOUT_MS, () => {
+      this.#giveUp(entry);
+      timer = clock.after(MODEL_CLOSE_TIMEOUT_MS, () => this.#abandon(entry));
+    });
+    // Once it is abandoned the entry may be in another load.
+    const isWanted = (): boolean => entry.controller === controller && entry.state === "loading";
     try {
       const made = await this.#make(entry.id, controller.signal);
-      if (this.#isClosed || entry.state !== "loading") {
+      if (this.#isClosed || !isWanted()) {
         await this.#closeModel(made.held);
         return;
       }
       metrics?.loaded("ok", clock.now() - startedAt);
       this.#serve(entry, made);
     } catch (error) {
-      if (entry.state !== "loading") return;
+      if (!isWanted()) return;
       metrics?.loaded("failed", clock.now() - startedAt);
       this.#rejectAll(entry, error);
     } finally {
       timer.cancel();
-      entry.controller = undefined;
-      if (entry.held === undefined) this.#vacate(entry);
-      else this.#advance();
+      if (entry.controller === controller) {
+        entry.controller = undefined;
+        if (entry.held === undefined) this.#vacate(entry);
+        else this.#advance();
+      }
     }
   }
 
@@ -263,7 +270,7 @@ export class ModelCache<M> {
     }
   }
 
-  /** The load takes too long. What it holds it still holds: its room is free when it has come to its end. */
+  /** The load takes too long. What it holds it still holds: its room is free when it has come to its end, or is abandoned. */
   #giveUp(entry: Entry<M>): void {
     const text = `model "${entry.id}" was not loaded within ${MODEL_LOAD_TIMEOUT_MS} ms: load() should end when its signal aborts`;
     const error = new ModelError(text);
@@ -272,6 +279,14 @@ export class ModelCache<M> {
     this.#rejectAll(entry, error);
     entry.controller?.abort(error);
     this.#deps.onChange();
+  }
+
+  /** It does not end even so: its room would never be free again, and whoever waits for room would wait for ever. */
+  #abandon(entry: Entry<M>): void {
+    const text = `model "${entry.id}": load() has not ended ${MODEL_CLOSE_TIMEOUT_MS} ms after its signal aborted`;
+    this.#deps.warn(`${text}: its room is given to another`);
+    entry.controller = undefined;
+    this.#vacate(entry);
   }
 
   #evict(entry: Entry<M>): void {

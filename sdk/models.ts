@@ -1,4 +1,4 @@
-import { whenAllCancelled, type Cancellation } from "../core/cancellation.ts";
+import { whenAllCancelled } from "../core/cancellation.ts";
 import { systemClock } from "../core/clock.ts";
 import { currentSetting, registerModelCache } from "../core/construction.ts";
 import { InvalidRequestError, InvalidSpecError, ModelError, type Problem } from "../core/error.ts";
@@ -143,8 +143,17 @@ class CachedModels<M> implements Models<M> {
     return this.#cache.close();
   }
 
-  #hold(id: string): Promise<HeldModel<M>> {
-    return this.#cache.hold(id, currentCancellation());
+  /** The wait for it ends when nobody waits any more. */
+  async #hold(id: string): Promise<HeldModel<M>> {
+    const scope = currentScope();
+    if (scope?.kind === "request") return await this.#cache.hold(id, scope.request.cancellation);
+    const { all, stop } = whenAllCancelled(scope?.requests.map(({ cancellation }) => cancellation) ?? []);
+    try {
+      return await this.#cache.hold(id, all);
+    } finally {
+      // A WebSocket's request may live through any number of batches.
+      stop();
+    }
   }
 }
 
@@ -170,13 +179,6 @@ function currentModelId(): string {
   );
 }
 
-/** Ends a wait when nobody waits any more. */
-function currentCancellation(): Cancellation {
-  const scope = currentScope();
-  if (scope?.kind === "request") return scope.request.cancellation;
-  return whenAllCancelled(scope?.requests.map(({ cancellation }) => cancellation) ?? []);
-}
-
 function fileBytesOf(model: unknown): number {
   const bytes = typeof model === "object" && model !== null ? (model as { fileBytes?: unknown }).fileBytes : undefined;
   if (typeof bytes === "number") return bytes;
@@ -200,7 +202,7 @@ function checkOptions({ load, maxModels, maxBytes, sizeOf }: GivenOptions): void
   if (typeof load !== "function") problems.push({ path: "load", message: "must be a function" });
   if (!Number.isSafeInteger(maxModels) || maxModels < 1)
     problems.push({ path: "maxModels", message: "must be a whole number of at least 1" });
-  if (maxBytes !== undefined && !(maxBytes > 0))
+  if (maxBytes !== undefined && !(typeof maxBytes === "number" && maxBytes > 0))
     problems.push({ path: "maxBytes", message: "must be a number of bytes above 0" });
   if (sizeOf !== undefined && typeof sizeOf !== "function")
     problems.push({ path: "sizeOf", message: "must be a function" });

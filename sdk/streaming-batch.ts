@@ -78,6 +78,7 @@ export function streamingBatch<I, O>(
     madeAt: callerLocation(streamingBatch),
     options,
     isPure: false,
+    handler,
     itemOf: ({ item }) => item,
     run: async (queued, callers) => {
       const requests = callers.map((caller) => caller.request);

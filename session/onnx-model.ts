@@ -3,7 +3,7 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { batchMetrics } from "../batching/batch-metrics.ts";
 import type { BatcherDeps } from "../batching/batcher.ts";
-import { systemClock, systemDefer } from "../core/clock.ts";
+import { systemClock, systemDefer, waitingClock } from "../core/clock.ts";
 import { currentSetting, registerBatch, registerModel, type ConstructionSetting } from "../core/construction.ts";
 import { InvalidSpecError } from "../core/error.ts";
 import { currentRequest } from "../core/request-scope.ts";
@@ -59,7 +59,7 @@ export class OnnxModel {
     this.#options = options;
     this.#setting = currentSetting();
     this.#location = captureLocation(new.target);
-    this.#deps = { clock: this.#setting?.clock ?? systemClock, defer: systemDefer, metrics: undefined };
+    this.#deps = { clock: this.#setting?.clock ?? waitingClock, defer: systemDefer, metrics: undefined };
     this.#register();
   }
 

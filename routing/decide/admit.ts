@@ -16,6 +16,8 @@ export type AdmitInput = {
   /** Whether one of a lower priority waits. */
   readonly hasBelow: boolean;
   readonly timeLeftMs: number;
+  /** What hardly any answer takes less than, once its request was handed to a replica; undefined: nobody knows. */
+  readonly leastMs: number | undefined;
   readonly drain: DrainEvidence;
 };
 
@@ -28,20 +30,25 @@ export type AdmitDecision =
   /** Its deadline would pass while it waits. */
   | { readonly kind: "refuse"; readonly reason: "tooLate"; readonly waitMs: number };
 
+/** Whoever is let in with just enough time is late as soon as anything takes a little longer. */
+const LEAST_MARGIN = 1.1;
+
 const WAIT: AdmitDecision = { kind: "wait", reason: "hasRoom" };
 const PUSH_OUT: AdmitDecision = { kind: "pushOut", reason: "priority" };
 const QUEUE_FULL: AdmitDecision = { kind: "refuse", reason: "queueFull" };
 
 /**
  * Decides whether a request may wait. One that would only be told later that it came too late is told at once, and
- * nothing is computed for it; but only where the queue has drained long enough to know.
+ * nothing is computed for it; but only where the queue has drained long enough to know. What its answer takes counts too: with
+ * all who wait being let in until the last moment, each would be handed over with just too little time left.
  */
 export function admit(input: AdmitInput): AdmitDecision {
-  const { queuedCount, maxQueuedRequests, aheadCount, timeLeftMs } = input;
+  const { queuedCount, maxQueuedRequests, aheadCount, timeLeftMs, leastMs = 0 } = input;
   if (queuedCount >= maxQueuedRequests && !input.hasBelow) return QUEUE_FULL;
   // 300 ahead and 20 ended in 100 ms: 1.5 s to wait.
   const waitMs = aheadCount === 0 ? 0 : predictWait(aheadCount, input.drain);
-  if (waitMs !== undefined && waitMs > timeLeftMs) return { kind: "refuse", reason: "tooLate", waitMs };
+  if (aheadCount > 0 && waitMs !== undefined && waitMs + LEAST_MARGIN * leastMs > timeLeftMs)
+    return { kind: "refuse", reason: "tooLate", waitMs };
   return queuedCount >= maxQueuedRequests ? PUSH_OUT : WAIT;
 }
 

@@ -106,7 +106,7 @@ const batchCancellations = new WeakMap<readonly RequestScope[], Cancellation>();
 function cancellationOf(requests: readonly RequestScope[]): Cancellation {
   const known = batchCancellations.get(requests);
   if (known !== undefined) return known;
-  const all = whenAllCancelled(requests.map(({ cancellation }) => cancellation));
+  const { all } = whenAllCancelled(requests.map(({ cancellation }) => cancellation));
   batchCancellations.set(requests, all);
   return all;
 }

@@ -81,8 +81,10 @@ class ReplicaRequestScope implements RequestScope {
   }
 
   get priority(): number {
-    // The proxy has checked the header.
-    return this.#head.kind === "call" ? this.#head.priority : Number(headerOf(this.#head, "x-thornback-priority") ?? 0);
+    if (this.#head.kind === "call") return this.#head.priority;
+    // The proxy has checked the header; but what is no number has no place in any order, and would never leave a queue.
+    const priority = Number(headerOf(this.#head, "x-thornback-priority") ?? 0);
+    return Number.isFinite(priority) ? priority : 0;
   }
 }
 

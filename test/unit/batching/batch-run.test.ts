@@ -9,11 +9,19 @@ import { ManualClock } from "../../fake/manual-clock.ts";
 
 const POISON = 7;
 
+type Given = {
+  readonly isPure?: boolean;
+  readonly poison?: readonly number[];
+  readonly thrown?: unknown;
+  readonly results?: (items: number[]) => unknown[];
+};
+
 /** A handler that throws for any batch with a poison item in it. */
-function bed(given: { isPure?: boolean; poison?: readonly number[]; results?: (items: number[]) => unknown[] } = {}) {
+function bed(given: Given = {}) {
   const {
     isPure = true,
     poison = [POISON],
+    thrown = new RangeError("poison"),
     results = (items: number[]): unknown[] => items.map((item) => item * 2),
   } = given;
   const clock = new ManualClock();
@@ -27,7 +35,7 @@ function bed(given: { isPure?: boolean; poison?: readonly number[]; results?: (i
       run: async (items) => {
         runs.push([...items]);
         await Promise.resolve();
-        if (items.some((item) => poison.includes(item))) throw new RangeError("poison");
+        if (items.some((item) => poison.includes(item))) throw thrown;
         return results(items);
       },
     },
@@ -89,4 +97,10 @@ test("31 results for 32 items fail the batch with an error that says so, however
   }
   assert.equal(runs.length, 1);
   assert.equal(await submit(1), 1);
+});
+
+test("what is thrown that is no Error and has no text fails its batch alone too, and the next one runs", async () => {
+  const { submit } = bed({ thrown: Object.create(null) });
+  await assert.rejects(submit(POISON), /no Error and has no text/);
+  assert.equal(await submit(1), 2);
 });

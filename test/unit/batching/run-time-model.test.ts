@@ -10,7 +10,7 @@ function learned(runs: readonly (readonly [size: number, runMs: number])[]): Run
 
 test("nothing is expected before anything has run", () => {
   assert.equal(new RunTimeModel().expect(1), undefined);
-  assert.equal(new RunTimeModel().expectAtMost(1), undefined);
+  assert.equal(new RunTimeModel().expectForDeadline(1), undefined);
 });
 
 test("between sizes that ran a line is drawn, and fewer items take no longer than the fewest", () => {
@@ -30,7 +30,7 @@ test("beyond the largest that ran none is expected to take longer, so that it is
     [16, 22],
   ]);
   assert.equal(times.expect(32), 22);
-  assert.equal(times.expectAtMost(32), 38);
+  assert.equal(times.expectForDeadline(32), 38);
 });
 
 test("a large size that has not run for long is forgotten, and so tried again; a small one is not", () => {
@@ -63,7 +63,12 @@ test("a change of the model's speed is learned, and one slow run is not believed
   assert.ok(Math.abs((times.expect(8) ?? 0) - 20) < 1);
 });
 
-test("where runs vary, what few exceed lies above the mean", () => {
-  const times = learned(Array.from({ length: 40 }, (_, at) => [8, at % 2 === 0 ? 8 : 12] as const));
-  assert.ok((times.expectAtMost(8) ?? 0) > 12);
+test("where runs are alike a deadline is held against what few of them exceed", () => {
+  const times = learned(Array.from({ length: 40 }, (_, at) => [8, at % 2 === 0 ? 9.7 : 10.3] as const));
+  assert.ok((times.expectForDeadline(8) ?? 0) > 10.3);
+});
+
+test("where runs differ much who might be in time is not given up", () => {
+  const times = learned(Array.from({ length: 40 }, (_, at) => [1, at % 2 === 0 ? 100 : 1_000] as const));
+  assert.ok((times.expectForDeadline(1) ?? 0) < 100);
 });

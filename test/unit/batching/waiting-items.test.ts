@@ -23,3 +23,14 @@ test("what is taken out from anywhere is gone, once", () => {
   assert.equal(names(items), "c");
   assert.equal(items.size, 1);
 });
+
+test("what is taken out while all are looked at makes none of them be passed over", () => {
+  const items = new WaitingItems<{ name: string; priority: number }>();
+  for (const each of [entry("a", 3), entry("b", 2), entry("c", 1)]) items.add(each);
+  const seen: string[] = [];
+  for (const each of items) {
+    seen.push(each.name);
+    items.delete(each);
+  }
+  assert.deepEqual(seen, ["a", "b", "c"]);
+});

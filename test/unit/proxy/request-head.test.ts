@@ -55,6 +55,12 @@ test("a well-formed trace context is passed on, another is not", () => {
   assert.equal(readProxyHead(["traceparent", "00-zz"]).traceparent, "");
 });
 
+test("of several priorities and model ids the first is checked, which is the one that the replica reads", () => {
+  const twice = (name: string, first: string): string[] => [name, first, name, "1"];
+  assert.throws(() => priorityOf(readProxyHead(twice("x-thornback-priority", "high"))), InvalidRequestError);
+  assert.throws(() => modelIdOf(readProxyHead(twice("x-thornback-model-id", "../a"))), InvalidRequestError);
+});
+
 test("a client can tighten its deadline, not loosen it", () => {
   const timeout = (value: string): number => timeoutOf(readProxyHead(["x-thornback-timeout-ms", value]), 1_000);
   assert.equal(timeout("200"), 200);

@@ -114,6 +114,15 @@ test("a maxBatchSize that is no whole number is refused at once", () => {
   }
 });
 
+test("options of wrong types, as plain JavaScript may give, are all listed", () => {
+  const options = { maxBatchSize: 4, maxWaitMs: "5", maxCost: "100", costOf: 5, bucketBy: "length" };
+  assert.throws(
+    () => batch(options as never, undefined as never),
+    /^InvalidSpecError: batch\(\): maxWaitMs must .*; maxCost must .*; handler must .*; costOf must .*; bucketBy must be a function$/,
+  );
+  assert.throws(() => batch({ maxBatchSize: 4 }, () => []).configure({ maxWaitMs: null as never }), InvalidSpecError);
+});
+
 test("outside any request requestContext says where to call it", () => {
   assert.throws(() => requestContext(), /outside a request/);
 });

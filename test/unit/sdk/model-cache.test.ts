@@ -182,6 +182,27 @@ test("a load that takes too long fails those who wait, and keeps its room until 
   assert.deepEqual(bed.counted, ["absent", "tooLate", "absent", "ok"]);
 });
 
+test("a load that does not even end when it is given up loses its room, and what it makes later is closed", async () => {
+  const bed = new Bed({ maxModels: 3 });
+  void bed.hold("a");
+  for (const id of ["b", "c"]) bed.cache.release(await bed.loaded(id));
+  await bed.clock.advanceAsync(MODEL_LOAD_TIMEOUT_MS);
+  const d = bed.hold("d");
+  const again = bed.hold("a");
+  await bed.clock.advanceAsync(MODEL_CLOSE_TIMEOUT_MS);
+  assert.match(bed.warnings.join(), /^model "a": load\(\) has not ended .* its room is given to another$/);
+  assert.equal(bed.loadIds, "abcd");
+  bed.loads[3]?.finish();
+  bed.cache.release(await d);
+  await settle();
+  assert.equal(bed.loadIds, "abcda");
+  bed.loads[0]?.finish();
+  await settle();
+  assert.deepEqual(bed.closed, ["b", "a"], "the late one is closed, and not taken for the one that is being loaded");
+  bed.loads[4]?.finish();
+  assert.equal((await again).model.name, "a");
+});
+
 test("a close that fails or hangs is warned of, and its room given away", async () => {
   for (const close of [() => Promise.reject(new Error("stuck")), () => new Promise<void>(() => {})]) {
     const bed = new Bed({ maxModels: 1 });

@@ -90,6 +90,24 @@ test("a model is in use until what the code returned has settled, or its last it
   );
 });
 
+test("a use in a batch leaves nothing behind with the requests that it worked for", async () => {
+  let listenerCount = 0;
+  class Counted extends Cancellation {
+    override onCancel(listener: Parameters<Cancellation["onCancel"]>[0]): () => void {
+      const unsubscribe = super.onCancel(listener);
+      listenerCount += 1;
+      return () => {
+        listenerCount -= 1;
+        unsubscribe();
+      };
+    }
+  }
+  const requests = [{ context: { modelId: "a" }, cancellation: new Counted() }] as unknown as RequestScope[];
+  const many = models({ load: (id) => id, maxModels: 1 });
+  for (let use = 0; use < 3; use++) await runInScope({ kind: "batch", requests }, () => many.use(() => {}));
+  assert.equal(listenerCount, 0);
+});
+
 test("an error of the code is the caller's, and gives the model back", async () => {
   const held = named(1);
   await assert.rejects(

@@ -9,6 +9,7 @@ const INPUT: AdmitInput = {
   aheadCount: 300,
   hasBelow: false,
   timeLeftMs: 3_100,
+  leastMs: undefined,
   drain: { endedCount: 100, waitedMs: 1_000 },
 };
 
@@ -18,6 +19,11 @@ test("a request waits where there is room and time", () => {
 
 test("a request whose deadline comes before its turn is refused at once", () => {
   assert.deepEqual(admit({ ...INPUT, timeLeftMs: 2_900 }), { kind: "refuse", reason: "tooLate", waitMs: 3_000 });
+});
+
+test("what its answer takes is part of it, with a little to spare", () => {
+  assert.equal(admit({ ...INPUT, timeLeftMs: 3_115, leastMs: 100 }).kind, "wait");
+  assert.equal(admit({ ...INPUT, timeLeftMs: 3_105, leastMs: 100 }).kind, "refuse");
 });
 
 test("nobody is refused on little evidence, or with nobody before it", () => {

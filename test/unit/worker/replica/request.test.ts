@@ -19,6 +19,7 @@ test("a request's priority comes from its header, or from its call: batches are 
   const http = { kind: "http", ...COMMON, method: "POST", path: "/", prefix: "/" } as const;
   assert.equal(scopeOf({ ...http, headers: ["x-thornback-priority", "-3"] }).priority, -3);
   assert.equal(scopeOf({ ...http, headers: [] }).priority, 0);
+  assert.equal(scopeOf({ ...http, headers: ["x-thornback-priority", "high"] }).priority, 0);
   const call = { kind: "call", ...COMMON, method: "predict", key: "", modelId: "", priority: 7 } as const;
   assert.equal(scopeOf(call).priority, 7);
 });
