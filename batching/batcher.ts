@@ -1,13 +1,15 @@
 import type { BatchReport } from "../core/assignment.ts";
 import type { Clock, Defer, Timer } from "../core/clock.ts";
 import { HandlerError, QueueFullError } from "../core/error.ts";
-import { MOST_BATCH_WAITING_ITEMS } from "../core/limits.ts";
+import { MOST_BATCH_WAITING_ITEMS, MOST_RETRY_AFTER_SECONDS } from "../core/limits.ts";
 import { BatchEntry, type BatchCaller } from "./batch-entry.ts";
 import { countLengths, countRun, type BatchMetrics, type RunReason } from "./batch-metrics.ts";
 import { runBatch, type BatchRunner } from "./batch-run.ts";
-import { batch } from "./decide/batch.ts";
+import { batch, isTooLate } from "./decide/batch.ts";
+import { fit } from "./decide/fit.ts";
 import { select, type Selection } from "./decide/select.ts";
 import { Forecast } from "./forecast.ts";
+import type { RunForecast } from "./run-forecast.ts";
 import { WaitingItems } from "./waiting-items.ts";
 
 /**
@@ -24,6 +26,9 @@ import { WaitingItems } from "./waiting-items.ts";
  * handler; one that is cancelled while it runs is answered at once and its result dropped. Whatever the handler does, the
  * loop goes on.
  */
+
+/** Idle for so long, or for as long as a run takes, a handler tries an item that is thought to come too late. */
+const MOST_IDLE_MS = 1_000;
 
 /** What a batcher runs on. */
 export type BatcherDeps = {
@@ -57,6 +62,8 @@ export type BatchHandler<I, O, C> = BatchRunner<I, O, C> &
   BatchLimits & {
     /** Asked once per item. May throw, which fails the item. Default: no item differs from another. */
     readonly traitsOf?: ((item: I, caller: C) => ItemTraits) | undefined;
+    /** Items are answered, or begin to be, long before their batch ends: its end says nothing of their being in time. */
+    readonly isEarly?: boolean | undefined;
   };
 
 const NO_TRAITS: ItemTraits = {};
@@ -91,7 +98,7 @@ export class Batcher<I, O, C extends BatchCaller> {
       method,
       maxBatchSize,
       waiting: this.#waiting.size,
-      expectedRuns: this.#forecast.expectedRuns(maxBatchSize),
+      expectedRuns: this.#forecast.latest.expectedRuns(maxBatchSize),
     };
   }
 
@@ -121,7 +128,7 @@ export class Batcher<I, O, C extends BatchCaller> {
       }
       const arrivedAt = clock.now();
       const entry = new BatchEntry<I, O, C>({ item, caller, arrivedAt, key, length, cost, name, onResult, onError });
-      if (entry.expire(arrivedAt, this.#soonestEnd(this.#waiting.aheadOf(entry.priority), arrivedAt))) return;
+      if (this.#isHopeless(entry, this.#waiting.aheadOf(entry.priority), arrivedAt)) return;
       this.#waiting.add(entry);
       this.#forecast.arrived(arrivedAt);
       entry.watch(caller.cancellation, () => {
@@ -154,7 +161,7 @@ export class Batcher<I, O, C extends BatchCaller> {
         maxCount: this.#limits.maxBatchSize,
         expected: this.#forecast.expected(now),
         ...pauseBounds(selection, this.#limits, { forecast: this.#forecast, waiting: this.#waiting, now }),
-        runMs: (count) => this.#forecast.runMs(workOf(selection, count)) ?? 0,
+        runMs: (count) => this.#runsOf(items).runMs(workOf(selection, count)),
       },
       now,
     );
@@ -168,56 +175,78 @@ export class Batcher<I, O, C extends BatchCaller> {
       this.#pauseEnd = this.#deps.clock.after(decision.until - now, () => this.#becomeDue());
       return;
     }
-    this.#forecast.cut(items.length, this.#waiting.size);
+    const runs = this.#forecast.cut(items[0]?.key ?? "", items.length, this.#waiting.size);
     for (const entry of items) {
       this.#waiting.delete(entry);
       this.#deps.metrics?.waitSeconds.observe((now - entry.arrivedAt) / 1_000);
     }
     this.#state = "running";
-    this.#runEndsAt = now + this.#forecast.itemsDeadlineMs(items.length, now);
+    this.#runEndsAt = now + runs.deadlineMs(selection.work);
     this.#refuseHopeless(now);
     this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     void this.#run(selection, decision.reason);
   }
 
-  /** What runs next; items that a batch cut now would not answer in time are refused instead. */
+  #runsOf(items: readonly { readonly key: string }[]): RunForecast {
+    const [first] = items;
+    return first === undefined ? this.#forecast.latest : this.#forecast.ofKey(first.key);
+  }
+
+  /**
+   * What runs next: as many as get the most answers in time. Items that it would not answer in time are refused, unless the
+   * handler has long been idle and nobody else wants it: then one is tried, for what was learned may be wrong by now.
+   */
   #selectInTime(now: number): Selection<BatchEntry<I, O, C>> {
     for (;;) {
-      const selection = this.#select();
-      const endsAt = now + this.#forecast.deadlineMs(selection.work, now);
-      let hasDropped = false;
-      for (const entry of this.#waiting) {
-        if (!entry.expire(now, endsAt)) continue;
+      const all = this.#select(Number.POSITIVE_INFINITY);
+      const runs = this.#runsOf(all.items);
+      const ms = (count: number): number => (this.#handler.isEarly === true ? 0 : runs.deadlineMs(workOf(all, count)));
+      const deadlines = all.items.map(({ deadlineAt }) => deadlineAt);
+      const count = fit(deadlines, ms, now);
+      const selection = count < all.items.length ? this.#select(count) : all;
+      const endsAt = now + ms(count);
+      const late = selection.items.filter((entry) => isTooLate(entry, endsAt));
+      if (late.length === 0) return selection;
+      const isWanted = this.#waiting.size > late.length;
+      const isLongIdle = now - this.#forecast.endedAt >= Math.min(ms(1), MOST_IDLE_MS);
+      const tried = isWanted || !isLongIdle ? undefined : late.find(({ deadlineAt }) => deadlineAt > now);
+      for (const entry of late) {
+        if (entry === tried) continue;
+        entry.expire(now, endsAt);
         this.#waiting.delete(entry);
-        hasDropped = true;
       }
-      if (!hasDropped) return selection;
+      if (tried !== undefined) return { items: [tried], work: workOf(selection, 1), isFull: true };
     }
   }
 
-  #select(): Selection<BatchEntry<I, O, C>> {
+  #select(most: number): Selection<BatchEntry<I, O, C>> {
     const { maxBatchSize, maxCost = Number.POSITIVE_INFINITY } = this.#limits;
     const [first] = this.#waiting;
-    const isByItems = first?.length === undefined && first?.cost === undefined;
-    const maxItems = isByItems ? this.#forecast.sizeLimit(maxBatchSize) : maxBatchSize;
-    const times = first?.length === undefined ? undefined : this.#forecast.lengthTimes();
-    return select(this.#waiting, { maxItems, maxCost }, times);
+    if (first === undefined) return { items: [], work: 0, isFull: false };
+    const runs = this.#forecast.ofKey(first.key);
+    const isByItems = first.length === undefined && first.cost === undefined;
+    const maxItems = Math.min(most, isByItems ? runs.sizeLimit(maxBatchSize) : maxBatchSize);
+    return select(this.#waiting, { maxItems, maxCost }, first.length === undefined ? undefined : runs.lengthTimes());
   }
 
-  /** When a batch would end, at the soonest, that an item with so many others before it is in. */
-  #soonestEnd(aheadCount: number, now: number): number {
+  /**
+   * Whether not even the first batch after the one that runs can answer it in time, or after those that so many others before
+   * it will fill. It fails then, and leaves its place to others.
+   */
+  #isHopeless(entry: BatchEntry<I, O, C>, aheadCount: number, now: number): boolean {
+    if (this.#state !== "running" || this.#handler.isEarly === true) return entry.expire(now);
     const { maxBatchSize } = this.#limits;
-    const beginsAt = this.#state === "running" ? Math.max(now, this.#runEndsAt) : now;
-    const batchesAhead = Math.floor(aheadCount / maxBatchSize);
-    const aheadMs = batchesAhead === 0 ? 0 : batchesAhead * this.#forecast.itemsDeadlineMs(maxBatchSize, now);
-    return beginsAt + aheadMs + this.#forecast.itemsDeadlineMs(1, now);
+    const runs = this.#forecast.ofKey(entry.key);
+    const isByItems = entry.key === "" && entry.length === undefined && entry.cost === undefined;
+    const aheadMs = isByItems ? Math.floor(aheadCount / maxBatchSize) * runs.deadlineMs(maxBatchSize) : 0;
+    const ownMs = runs.deadlineMs(entry.cost ?? entry.length ?? 1);
+    return entry.expire(now, Math.max(now, this.#runEndsAt) + aheadMs + ownMs);
   }
 
-  /** Items that even the batches after the one that begins now cannot answer in time leave their places to others now. */
   #refuseHopeless(now: number): void {
     let aheadCount = 0;
     for (const entry of this.#waiting) {
-      if (entry.expire(now, this.#soonestEnd(aheadCount, now))) this.#waiting.delete(entry);
+      if (this.#isHopeless(entry, aheadCount, now)) this.#waiting.delete(entry);
       else aheadCount += 1;
     }
   }
@@ -234,10 +263,10 @@ export class Batcher<I, O, C extends BatchCaller> {
         countRun(metrics, report, why);
         // What failed says nothing of how long a batch takes that does not.
         if (why !== "bisect" && !report.hasFailed) {
-          this.#forecast.ran(items.length, work, report.runMs);
+          const runs = this.#runsOf(items);
+          runs.ran(items.length, work, report.runMs);
           const octave = 2 ** Math.floor(Math.log2(items.length));
-          const expectedMs = this.#forecast.runMs(workOf(selection, octave)) ?? 0;
-          metrics?.expectedRunSeconds(octave).set(expectedMs / 1_000);
+          metrics?.expectedRunSeconds(octave).set(runs.itemsMs(octave) / 1_000);
         }
         why = "bisect";
       },
@@ -251,7 +280,7 @@ export class Batcher<I, O, C extends BatchCaller> {
 type Known<E> = { readonly forecast: Forecast; readonly waiting: Iterable<E>; readonly now: number };
 
 /** How long the first has waited while nothing ran, and to when the user, and everybody's deadline, let it wait. */
-function pauseBounds<E extends { readonly arrivedAt: number; readonly deadlineAt: number }>(
+function pauseBounds<E extends { readonly key: string; readonly arrivedAt: number; readonly deadlineAt: number }>(
   selection: Selection<E>,
   { maxBatchSize, maxWaitMs = Number.POSITIVE_INFINITY }: BatchLimits,
   { forecast, waiting, now }: Known<E>,
@@ -259,7 +288,7 @@ function pauseBounds<E extends { readonly arrivedAt: number; readonly deadlineAt
   const [first] = selection.items;
   const since = Math.max(first?.arrivedAt ?? now, forecast.endedAt);
   let until = since + maxWaitMs;
-  const runMs = forecast.deadlineMs(workOf(selection, maxBatchSize), now);
+  const runMs = first === undefined ? 0 : forecast.ofKey(first.key).deadlineMs(workOf(selection, maxBatchSize));
   for (const { deadlineAt } of waiting) until = Math.min(until, deadlineAt - runMs);
   return { waitedMs: now - since, pauseUntil: until };
 }
@@ -269,8 +298,8 @@ function queueFull(
   { maxBatchSize }: BatchLimits,
   forecast: Forecast,
 ): QueueFullError {
-  const batchMs = forecast.runMs(maxBatchSize) ?? 1_000;
-  const retryAfterSeconds = Math.ceil(((MOST_BATCH_WAITING_ITEMS / maxBatchSize) * batchMs) / 1_000);
+  const seconds = ((MOST_BATCH_WAITING_ITEMS / maxBatchSize) * forecast.latest.itemsMs(maxBatchSize)) / 1_000;
+  const retryAfterSeconds = Math.max(1, Math.min(MOST_RETRY_AFTER_SECONDS, Math.ceil(seconds)));
   return new QueueFullError(
     `${name()} has ${MOST_BATCH_WAITING_ITEMS} items waiting already; call it with fewer at once`,
     { details: { retryAfterSeconds } },
@@ -285,5 +314,5 @@ function workOf({ items, work }: { readonly items: readonly unknown[]; readonly 
 /** @throws {HandlerError} when it is no number that something can be long, or cost. */
 function checkSize(what: "length" | "cost", value: number | undefined): void {
   if (value === undefined || (Number.isFinite(value) && value >= 0)) return;
-  throw new HandlerError(`an item's ${what} must be a number of 0 or more, and was ${value}`);
+  throw new HandlerError(`an item's ${what} must be a number of 0 or more, and was ${Number(value)}`);
 }

@@ -62,7 +62,10 @@ export class RunTimeModel {
       const margin = 2 * deviationMs;
       return margin <= MOST_MARGIN * runMs ? runMs + margin : Math.max(0, runMs - margin);
     };
-    return this.#read(size, figure, true);
+    const smallest = this.#known.find((known) => known !== undefined);
+    if (smallest === undefined || size >= smallest.size) return this.#read(size, figure, true);
+    // Fewer than ever ran may take as much less as they are fewer: whoever could then be in time is tried.
+    return (figure(smallest) * size) / smallest.size;
   }
 
   #read(size: number, figure: (known: KnownRuns) => number, isOn: boolean): number | undefined {

@@ -148,6 +148,8 @@ export const ONGOING_BATCHES = 2;
 export const ONGOING_BATCHES_CHOOSING = 8;
 /** Items that may wait in one batch method: far above what a replica admits, a bound for code that runs without one. */
 export const MOST_BATCH_WAITING_ITEMS = 10_000;
+/** Models and shapes whose run times one batch method keeps apart: those used last. */
+export const MOST_BATCH_KEYS = 64;
 /** Items of a batch's stream that wait for one slow caller, before the others wait for it too: some seconds of tokens. */
 export const MOST_STREAM_WAITING_ITEMS = 1_024;
 /** That long the others wait for it, and it fails then. */

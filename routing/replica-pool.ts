@@ -52,13 +52,13 @@ export class ReplicaPool implements CandidateOwner {
   #turn = 0;
   /** What an answer usually takes; undefined: too little is known. */
   #usualMs: number | undefined;
-  /** What hardly any answer takes less than; undefined: too little is known. */
-  #leastMs: number | undefined;
   #checkAt = 0;
   /** Slots that ended requests gave free and that `onSlots` has not been told of. */
   #freedCount = 0;
   /** Slots of one replica: of the largest, where they differ. */
   maxOngoingRequests = 0;
+  /** Milliseconds that hardly any answer takes less than, from sending a request; undefined while too little is known. */
+  leastMs: number | undefined;
 
   /** `onSlots`: something may be free that was not; so many slots became so because requests ended. */
   constructor(deps: PoolDeps, entry: DeploymentEntry, onSlots: (freedCount: number) => void) {
@@ -108,11 +108,6 @@ export class ReplicaPool implements CandidateOwner {
       if (decision.kind !== "pick" || decision.replica.isFree) return decision;
       this.#refresh(decision.replica);
     }
-  }
-
-  /** Milliseconds that hardly any answer takes less than, from sending a request; undefined while too little is known. */
-  get leastMs(): number | undefined {
-    return this.#leastMs;
   }
 
   /** A request was sent to a replica. */
@@ -248,7 +243,7 @@ export class ReplicaPool implements CandidateOwner {
     const { slow, usualMs } = compareRunTimes(summaries);
     this.#usualMs = usualMs;
     const known = summaries.filter(({ count }) => count >= LEAST_RUN_TIMES);
-    this.#leastMs = known.length === 0 ? undefined : Math.min(...known.map(({ lowMs }) => lowMs));
+    this.leastMs = known.length === 0 ? undefined : Math.min(...known.map(({ lowMs }) => lowMs));
     if (routing === "weighted") this.#weigh(summaries);
     if (!this.#comparesRunTimes) return;
     for (const at of slow) {

@@ -64,6 +64,8 @@ export type BatchMethodDefinition<I, O, T> = {
   readonly madeAt: () => string;
   readonly options: BatchMethodLimits & BatchSuitOptions<I>;
   readonly isPure: boolean;
+  /** Answers come while the handler runs. */
+  readonly isEarly: boolean;
   /** What users gave; `run` calls it. */
   readonly handler: unknown;
   /** What users call an item, out of what is queued. */
@@ -128,10 +130,11 @@ export class BatchMethodQueue<I, O, T = I> {
   }
 
   #makeBatcher(): Batcher<T, O, BatchMethodCaller> {
-    const { isPure, itemOf, run } = this.#definition;
+    const { isPure, isEarly, itemOf, run } = this.#definition;
     return new Batcher(this.#deps, {
       ...this.#limits,
       isPure,
+      isEarly,
       name: () => this.name,
       traitsOf: (queued, caller) => this.#traitsOf(itemOf(queued), caller),
       run,

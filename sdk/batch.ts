@@ -60,6 +60,7 @@ export function batch<I, O>(
     madeAt: callerLocation(batch),
     options,
     isPure: options.pure === true,
+    isEarly: false,
     handler,
     itemOf: (item) => item,
     run: (items, callers) => {

@@ -165,7 +165,7 @@ export class ModelCache<M> {
       if (decision.kind === "wait") return;
       const wanted = decision.kind === "load" ? "waiting" : "loaded";
       // The first of them came first, or was used longest ago.
-      const entry = this.#firstIdle(wanted);
+      const entry = firstIdle(this.#entries.values(), wanted);
       if (entry === undefined) return;
       if (decision.kind === "load") entry.work = this.#load(entry);
       else {
@@ -173,11 +173,6 @@ export class ModelCache<M> {
         this.#evict(entry);
       }
     }
-  }
-
-  #firstIdle(wanted: Entry<M>["state"]): Entry<M> | undefined {
-    for (const entry of this.#entries.values()) if (entry.state === wanted && entry.useCount === 0) return entry;
-    return undefined;
   }
 
   #room(): RoomInput {
@@ -351,4 +346,9 @@ function closedError(): CancelledError {
 function hasMethod<N extends string>(value: unknown, name: N): value is Readonly<Record<N, () => unknown>> {
   if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
   return typeof (value as Readonly<Record<string, unknown>>)[name] === "function";
+}
+
+function firstIdle<M>(entries: Iterable<Entry<M>>, wanted: Entry<M>["state"]): Entry<M> | undefined {
+  for (const entry of entries) if (entry.state === wanted && entry.useCount === 0) return entry;
+  return undefined;
 }

@@ -78,6 +78,7 @@ export function streamingBatch<I, O>(
     madeAt: callerLocation(streamingBatch),
     options,
     isPure: false,
+    isEarly: true,
     handler,
     itemOf: ({ item }) => item,
     run: async (queued, callers) => {
@@ -85,7 +86,12 @@ export function streamingBatch<I, O>(
       const contexts = requests.map((request) => request.context);
       const scope: CurrentScope = { kind: "batch", requests };
       const inputs = queued.map(({ item }) => item);
-      const stream = runInScope(scope, () => handler(inputs, contexts));
+      const stream: Partial<StepStream<O>> = runInScope(scope, () => handler(inputs, contexts));
+      if (!isStepStream(stream)) {
+        throw new HandlerError(
+          `the handler of ${queue.name} must be an async generator: async function* (items) { … }`,
+        );
+      }
       const channels = queued.map(({ channel }) => channel);
       await drive(stream, channels, { scope, name: queue.name, clock: queue.clock });
       return queued.map(() => undefined);
@@ -121,29 +127,35 @@ async function* listen<I, O>(
   }
 }
 
+type StepStream<O> = AsyncGenerator<StreamingBatchStep<O>, void, readonly boolean[] | undefined>;
+
 type Driving = { readonly scope: CurrentScope; readonly name: string; readonly clock: Clock };
 
 /** The batch's side: hands on what the handler yields, until it returns or nobody listens. Rejects with what it throws. */
 async function drive<O>(
-  stream: AsyncGenerator<StreamingBatchStep<O>, void, readonly boolean[] | undefined>,
+  stream: StepStream<O>,
   channels: readonly ItemChannel<O>[],
   { scope, name, clock }: Driving,
 ): Promise<void> {
   let listening: readonly boolean[] | undefined;
-  let isOver = false;
-  try {
-    for (;;) {
-      const step = await runInScope(scope, () => stream.next(listening));
-      isOver = step.done === true;
-      if (step.done === true) return;
+  do {
+    const step = await runInScope(scope, () => stream.next(listening));
+    if (step.done === true) return;
+    try {
       handOn(step.value, channels, name);
-      await roomInAll(channels, clock);
-      listening = channels.map((channel) => channel.isOpen);
-      if (!listening.includes(true)) return;
+    } catch (error) {
+      // What it throws while it is ended says less than why it is.
+      await Promise.allSettled([runInScope(scope, () => stream.return())]);
+      throw error;
     }
-  } finally {
-    if (!isOver) await runInScope(scope, () => stream.return());
-  }
+    await roomInAll(channels, clock);
+    listening = channels.map((channel) => channel.isOpen);
+  } while (listening.includes(true));
+  await runInScope(scope, () => stream.return());
+}
+
+function isStepStream<O>(stream: Partial<StepStream<O>> | undefined): stream is StepStream<O> {
+  return typeof stream?.next === "function" && typeof stream.return === "function";
 }
 
 /** Waits for callers that are far behind; those that make the others wait too long fail. */

@@ -34,6 +34,9 @@ export type Selection<T> = {
   readonly isFull: boolean;
 };
 
+/** With more that wait than this the newest are not looked at: a choice among so many is choice enough, and takes time. */
+const MOST_CHOICE = 1_024;
+
 /** Selects from what waits, in order; `times` only matters where items have lengths. */
 export function select<T extends SelectItem>(
   waiting: Iterable<T>,
@@ -46,8 +49,8 @@ export function select<T extends SelectItem>(
     first ??= item;
     if (item.key !== first.key) continue;
     ofKey.push(item);
-    // With lengths all are looked at; without, the first that fit are those that run.
-    if (item.length === undefined && ofKey.length === limits.maxItems) break;
+    // With lengths there is a choice; without, the first that fit are those that run.
+    if (ofKey.length === (item.length === undefined ? limits.maxItems : MOST_CHOICE)) break;
   }
   if (first === undefined) return { items: [], work: 0, isFull: false };
   return first.length === undefined ? inOrder(ofKey, limits) : ofAboutOneLength(ofKey, limits, times);

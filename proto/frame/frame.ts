@@ -48,7 +48,7 @@ const LENGTH_BYTES = 4;
 const REST_OF_PREFIX_BYTES = FRAME_PREFIX_BYTES - LENGTH_BYTES;
 const NO_BYTES = new Uint8Array(0);
 /** Version of all this, first in HELLO and WELCOME. A peer with another one is refused. */
-export const FRAME_VERSION = "2";
+export const FRAME_VERSION = "3";
 const MORE = 1;
 
 /** What a reader accepts; the peer is not trusted with more memory than this. */

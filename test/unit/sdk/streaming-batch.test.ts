@@ -129,6 +129,11 @@ test("a handler that throws, or yields a wrong number, fails every stream of the
   assert.equal(hasReturned, true);
 });
 
+test("a handler that is no generator fails with an error that says what it must be", async () => {
+  const plain = ((items: number[]) => items) as unknown as Parameters<typeof streamingBatch<number, number>>[1];
+  await assert.rejects(streamingBatch({ maxBatchSize: 2 }, plain)(1).next(), /must be an async generator/);
+});
+
 test("a caller that does not read fails alone, after what was kept for it", async () => {
   const { count } = countdown();
   const slow = count(3 * MOST_STREAM_WAITING_ITEMS);
