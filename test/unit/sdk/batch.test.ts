@@ -126,3 +126,39 @@ test("options of wrong types, as plain JavaScript may give, are all listed", () 
 test("outside any request requestContext says where to call it", () => {
   assert.throws(() => requestContext(), /outside a request/);
 });
+
+test("requests for different model ids never run together", async () => {
+  const runs: string[][] = [];
+  const name = batch({ maxBatchSize: 8 }, (items: string[], contexts) => {
+    runs.push(contexts.map(({ modelId }) => modelId));
+    return items;
+  });
+  const ask = (modelId: string): Promise<string> => {
+    const scope = request(modelId);
+    const context = { ...scope.context, modelId };
+    return within({ ...scope, context }, () => name(modelId));
+  };
+  const ids = ["a", "b", "a", "c", "b"];
+  assert.deepEqual(await Promise.all(ids.map(ask)), ids);
+  assert.deepEqual(runs, [["a", "a"], ["b", "b"], ["c"]]);
+});
+
+test("what bucketBy and costOf say keeps items apart, and what they may not say fails that item alone", async () => {
+  const runs: number[][] = [];
+  const sum = batch(
+    {
+      maxBatchSize: 8,
+      maxCost: 10,
+      costOf: (item: number) => item,
+      bucketBy: (item) => (item < 0 ? (undefined as unknown as string) : item % 2 === 0 ? "even" : "odd"),
+    },
+    (items: number[]) => {
+      runs.push(items);
+      return items;
+    },
+  );
+  const bad = assert.rejects(sum(-1), /bucketBy of .* must return a number or a string, and returned undefined/);
+  await Promise.all([2, 3, 4, 5, 8].map((item) => sum(item)));
+  await bad;
+  assert.deepEqual(runs, [[2, 4], [3, 5], [8]]);
+});

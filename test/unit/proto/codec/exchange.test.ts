@@ -28,6 +28,7 @@ import {
   welcomeToWire,
   type OutgoingHead,
 } from "../../../../proto/codec/exchange.ts";
+import { FRAME_VERSION } from "../../../../proto/frame/frame.ts";
 
 const HTTP: OutgoingHead = {
   kind: "http",
@@ -100,7 +101,7 @@ test("text that is no head is refused", () => {
       } catch (error) {
         assert.ok(error instanceof InvalidRequestError);
       }
-      assert.ok(welcomeFromWire(fields.join("\n")) === undefined || fields[0] === "2");
+      assert.ok(welcomeFromWire(fields.join("\n")) === undefined || fields[0] === FRAME_VERSION);
     }),
   );
 });
@@ -160,7 +161,7 @@ test("an error that cannot be read is an internal one", () => {
 test("hello and welcome arrive, and those of another version do not", () => {
   const hello = { replicaId: "a/b#1", callSecret: "s%", linkId: "l", part: "bulk" } as const;
   assert.deepEqual(helloFromWire(helloToWire(hello)), hello);
-  for (const text of ["1\na\nb\nc\nmain", "2\n%\nb\nc\nmain", "2\na\nb\nc\nside", "2\na\nb\nc"]) {
+  for (const text of ["1\na\nb\nc\nmain", "3\n%\nb\nc\nmain", "3\na\nb\nc\nside", "3\na\nb\nc"]) {
     assert.equal(helloFromWire(text), undefined);
   }
   assert.deepEqual(welcomeFromWire(welcomeToWire(4)), { ongoing: 4 });

@@ -45,7 +45,7 @@ test("a router with the right secret is welcomed, and each request is answered o
   await settle();
   replica.handler.requests[0]?.answer("x");
   await settle();
-  assert.deepEqual(peer.frames, ["2 0 2", "5 2 invalid_request", "4 1 200"]);
+  assert.deepEqual(peer.frames, ["2 0 3", "5 2 invalid_request", "4 1 200"]);
 });
 
 for (const [name, hello] of [
@@ -104,8 +104,8 @@ test("routers that are connected, and those that come later, are told to go away
   const late = await connect(bed, replica);
   late.connection.send(FRAME.HELLO, 0, helloToWire({ ...HELLO, linkId: "l2" }));
   await settle();
-  assert.deepEqual(peer.frames, ["2 0 2", "7 0 "]);
-  assert.deepEqual(late.frames, ["2 0 2", "7 0 "]);
+  assert.deepEqual(peer.frames, ["2 0 3", "7 0 "]);
+  assert.deepEqual(late.frames, ["2 0 3", "7 0 "]);
 });
 
 test("an answer that HTTP does not allow is the handler's failure; an unknown error is ours and is logged", async () => {
@@ -118,7 +118,7 @@ test("an answer that HTTP does not allow is the handler's failure; an unknown er
   peer.connection.send(FRAME.REQUEST, 1, REQUEST);
   peer.connection.send(FRAME.REQUEST, 2, requestHeadToWire(routerRequest("b").head, 1_000));
   await settle();
-  assert.deepEqual(peer.frames.toSorted(), ["2 0 2", "5 1 handler_failed", "5 2 internal"]);
+  assert.deepEqual(peer.frames.toSorted(), ["2 0 3", "5 1 handler_failed", "5 2 internal"]);
   assert.equal(bed.log.lines.filter((line) => line.level === "error").length, 1);
 });
 
@@ -134,7 +134,7 @@ test("a bulk connection belongs to the link whose name it says; one without a li
   const third = await connect(bed, replica);
   third.connection.send(FRAME.HELLO, 0, helloToWire({ ...HELLO, part: "bulk" }));
   await settle();
-  assert.deepEqual([second.frames, second.reasons.length, third.reasons.length], [["2 0 2"], 0, 1]);
+  assert.deepEqual([second.frames, second.reasons.length, third.reasons.length], [["2 0 3"], 0, 1]);
   second.connection.close("bye");
   await settle();
   assert.equal(peer.reasons.length, 1);
@@ -146,7 +146,7 @@ test("a router that asks is told how many requests there are", async () => {
   peer.connection.send(FRAME.REQUEST, 1, REQUEST);
   peer.connection.send(FRAME.PING, 0, "");
   await settle();
-  assert.deepEqual(peer.frames, ["2 0 2", "11 0 1"]);
+  assert.deepEqual(peer.frames, ["2 0 3", "11 0 1"]);
 });
 
 test("a router that does not close its connection does not keep the replica from ending", async () => {
