@@ -1,6 +1,6 @@
 import type { BatchReport } from "../core/assignment.ts";
 import type { Clock, Defer, Timer } from "../core/clock.ts";
-import { HandlerError, QueueFullError } from "../core/error.ts";
+import { HandlerError, InvalidRequestError, QueueFullError } from "../core/error.ts";
 import { MOST_BATCH_WAITING_ITEMS, MOST_RETRY_AFTER_SECONDS } from "../core/limits.ts";
 import { BatchEntry, type BatchCaller } from "./batch-entry.ts";
 import { countLengths, countRun, type BatchMetrics, type RunReason } from "./batch-metrics.ts";
@@ -122,7 +122,7 @@ export class Batcher<I, O, C extends BatchCaller> {
       checkSize("cost", cost);
       const { maxCost = Number.POSITIVE_INFINITY } = this.#limits;
       if ((cost ?? length ?? 0) > maxCost) {
-        throw new HandlerError(
+        throw new InvalidRequestError(
           `an item of ${name()} costs ${cost ?? length}, and a batch may cost ${maxCost} (maxCost)`,
         );
       }
@@ -265,8 +265,9 @@ export class Batcher<I, O, C extends BatchCaller> {
         if (why !== "bisect" && !report.hasFailed) {
           const runs = this.#runsOf(items);
           runs.ran(items.length, work, report.runMs);
-          const octave = 2 ** Math.floor(Math.log2(items.length));
-          metrics?.expectedRunSeconds(octave).set(runs.itemsMs(octave) / 1_000);
+          for (const expected of runs.expectedRuns(this.#limits.maxBatchSize)) {
+            metrics?.expectedRunSeconds(expected.items).set(expected.runMs / 1_000);
+          }
         }
         why = "bisect";
       },

@@ -153,8 +153,21 @@ export class BatchMethodQueue<I, O, T = I> {
   }
 }
 
-function limitProblems({ maxBatchSize, maxWaitMs, maxCost }: BatchMethodLimits): Problem[] {
-  const problems: Problem[] = [];
+const OPTION_NAMES: ReadonlySet<string> = new Set([
+  "maxBatchSize",
+  "maxWaitMs",
+  "maxCost",
+  "costOf",
+  "bucketBy",
+  "pure",
+]);
+
+/** A name that is spelt wrongly would be a limit that is not kept. */
+function limitProblems(options: BatchMethodLimits): Problem[] {
+  const { maxBatchSize, maxWaitMs, maxCost } = options;
+  const problems: Problem[] = Object.keys(options)
+    .filter((name) => !OPTION_NAMES.has(name))
+    .map((name) => ({ path: name, message: `is no option; there are ${[...OPTION_NAMES].join(", ")}` }));
   if (!Number.isSafeInteger(maxBatchSize) || maxBatchSize < 1) {
     problems.push({ path: "maxBatchSize", message: "must be a whole number of at least 1" });
   }

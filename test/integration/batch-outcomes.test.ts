@@ -130,6 +130,7 @@ describe("items of a batch over HTTP", () => {
     await Promise.all(Array.from({ length: 20 }, (_, at) => ask("square", 100 + at)));
     const { seen } = (await ask("seen")).body as { seen: number[][] };
     assert.ok(seen.slice(2).every((items) => !items.some((item) => item >= 100) || items.length <= 5));
+    // Calls that are over before anybody looks are in it as well.
     const found = await eventually(async () => {
       const batches = (await status()).applications[0]?.deployments[0]?.replicas[0]?.batches ?? [];
       return batches.find(({ method, maxBatchSize }) => method === "square" && maxBatchSize === 5);

@@ -215,7 +215,9 @@ export class ReplicaProcess {
   #watchOngoing(replica: Replica): void {
     this.#reportTimer = this.#deps.clock.after(HEARTBEAT_MS, () => {
       if (this.#isEnding) return;
-      if (this.#report.ongoing !== replica.ongoing) this.#say({ ongoing: replica.ongoing });
+      // Requests that come and go between two looks change nothing but what their batches taught.
+      const batches = JSON.stringify(this.#running?.started.batchReports() ?? []);
+      if (this.#report.ongoing !== replica.ongoing || batches !== JSON.stringify(this.#report.batches)) this.#say({});
       this.#watchOngoing(replica);
     });
   }

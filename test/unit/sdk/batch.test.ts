@@ -162,3 +162,11 @@ test("what bucketBy and costOf say keeps items apart, and what they may not say 
   await bad;
   assert.deepEqual(runs, [[2, 4], [3, 5], [8]]);
 });
+
+test("an option that is spelt wrongly is refused, when it is made and when it is changed", () => {
+  const misspelt = { maxBatchSize: 4, maxWaitMS: 5 };
+  assert.throws(() => batch(misspelt, (items: number[]) => items), /maxWaitMS is no option; there are maxBatchSize/);
+  const method = batch({ maxBatchSize: 4 }, (items: number[]) => items);
+  const changed = { max: 4 } as object;
+  assert.throws(() => method.configure(changed), /max is no option/);
+});
