@@ -81,7 +81,7 @@ async function callOnce<I, O, C>(
 }
 
 /** User code may throw what cannot even be made a text of. */
-function errorOf(thrown: unknown): Error {
+export function errorOf(thrown: unknown): Error {
   try {
     return thrown instanceof Error ? thrown : new Error(String(thrown));
   } catch {

@@ -153,6 +153,7 @@ export class Batcher<I, O, C extends BatchCaller> {
     const now = this.#deps.clock.now();
     const selection = this.#selectInTime(now);
     const { items } = selection;
+    const runs = this.#runsOf(items);
     const decision = batch(
       {
         count: items.length,
@@ -161,7 +162,7 @@ export class Batcher<I, O, C extends BatchCaller> {
         maxCount: this.#limits.maxBatchSize,
         expected: this.#forecast.expected(now),
         ...pauseBounds(selection, this.#limits, { forecast: this.#forecast, waiting: this.#waiting, now }),
-        runMs: (count) => this.#runsOf(items).runMs(workOf(selection, count)),
+        runMs: (count) => runs.runMs(workOf(selection, count)),
       },
       now,
     );
@@ -175,7 +176,7 @@ export class Batcher<I, O, C extends BatchCaller> {
       this.#pauseEnd = this.#deps.clock.after(decision.until - now, () => this.#becomeDue());
       return;
     }
-    const runs = this.#forecast.cut(items[0]?.key ?? "", items.length, this.#waiting.size);
+    this.#forecast.cut(items[0]?.key ?? "", items.length, this.#waiting.size);
     for (const entry of items) {
       this.#waiting.delete(entry);
       this.#deps.metrics?.waitSeconds.observe((now - entry.arrivedAt) / 1_000);

@@ -33,13 +33,12 @@ export class Forecast {
   }
 
   /** A batch of `size` items of a key was cut while so many waited. */
-  cut(key: string, size: number, waitingCount: number): RunForecast {
+  cut(key: string, size: number, waitingCount: number): void {
     const runs = this.ofKey(key);
     this.#byKey.delete(key);
     this.#byKey.set(key, runs);
     this.latest = runs;
     runs.cut(size, waitingCount);
-    return runs;
   }
 
   /** A batch of `size` has ended, however; the handler is idle. */

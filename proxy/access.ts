@@ -19,7 +19,7 @@ import type { RouteEntry } from "../core/table.ts";
 import { isStream, type Body } from "../proto/body.ts";
 import { admit, type KeyLimits, type KeyUse, shareOf, unused } from "./decide/admit.ts";
 import { ForwardedHeaders } from "./forwarded-headers.ts";
-import { headerOf } from "./request-head.ts";
+import { headerOf } from "../proto/header-of.ts";
 
 /** What {@link Access} is made of. */
 export type AccessDeps = {

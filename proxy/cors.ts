@@ -9,7 +9,7 @@ import type { CorsSpec } from "../core/access.ts";
 import { PermissionDeniedError } from "../core/error.ts";
 import type { RouteEntry } from "../core/table.ts";
 import type { HttpAnswer } from "./http-front.ts";
-import { headerOf } from "./request-head.ts";
+import { headerOf } from "../proto/header-of.ts";
 
 /** Names and values by turns, made once a setting. */
 type CorsHeaders = {

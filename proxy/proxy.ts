@@ -6,6 +6,7 @@ import type { Logger } from "../core/log.ts";
 import type { Metrics } from "../core/metric.ts";
 import { randomSuffix, type Random } from "../core/random.ts";
 import type { RouteEntry } from "../core/table.ts";
+import { headerOf } from "../proto/header-of.ts";
 import { EMPTY_BODY, isStream, type Body } from "../proto/body.ts";
 import type { ProxySettings } from "../proto/control/message.ts";
 import type { RoutedAnswer, RouterRequest } from "../routing/routed-request.ts";
@@ -17,15 +18,7 @@ import { errorAnswer, errorEvent } from "./error-response.ts";
 import { answerOwnPath, isOwnPath } from "./health.ts";
 import type { ExchangeHandler, HttpAnswer, HttpExchange, UpgradeExchange } from "./http-front.ts";
 import { HttpMetrics, type HttpSeries } from "./http-metrics.ts";
-import {
-  answerHeaders,
-  headerOf,
-  modelIdOf,
-  priorityOf,
-  readProxyHead,
-  timeoutOf,
-  type ProxyHead,
-} from "./request-head.ts";
+import { answerHeaders, modelIdOf, priorityOf, readProxyHead, timeoutOf, type ProxyHead } from "./request-head.ts";
 import { RouteTable, type FoundRoute } from "./route-table.ts";
 import { ClientSockets } from "./websocket.ts";
 import { readHandshake, SOCKET_VERSION } from "./websocket-handshake.ts";

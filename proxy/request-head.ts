@@ -149,15 +149,6 @@ export function answerHeaders(headers: readonly string[], isLengthKept: boolean)
   return kept;
 }
 
-/** Value of the first header of that name, which is in lower case. */
-export function headerOf(headers: readonly string[], lowerName: string): string | undefined {
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    const name = headers[at] ?? "";
-    if (name.length === lowerName.length && name.toLowerCase() === lowerName) return headers[at + 1];
-  }
-  return undefined;
-}
-
 function withoutNamed(forwarded: string[], connection: string): string[] {
   const named = new Set(connection.split(",").map((name) => name.trim()));
   const kept: string[] = [];

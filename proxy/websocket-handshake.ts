@@ -1,5 +1,5 @@
 import { HandlerError, InvalidRequestError } from "../core/error.ts";
-import { headerOf } from "./request-head.ts";
+import { headerOf } from "../proto/header-of.ts";
 
 /** What a client asks for when it asks for a WebSocket (RFC 6455 §4.2.1). */
 export type Handshake = {

@@ -18,20 +18,16 @@ export class RunTimes {
     this.#added += 1;
   }
 
-  /** Costs some sorts: not for every answer. */
+  /** Costs two sorts: not for every answer. */
   summary(): RunTimeSummary & { readonly meanMs: number; readonly lowMs: number } {
     const count = Math.min(this.#added, RUN_TIMES_KEPT);
     let sum = 0;
     for (let at = 0; at < count; at++) sum += this.#runs[at] ?? 0;
     const meanMs = count === 0 ? 0 : sum / count;
-    const medianShareMs = quantile(this.#shares, count, 0.5);
-    return {
-      count,
-      meanMs,
-      lowMs: quantile(this.#runs, count, LOW_SHARE),
-      medianMs: quantile(this.#runs, count, 0.5),
-      medianShareMs,
-    };
+    const runs = this.#runs.slice(0, count).sort();
+    const shares = this.#shares.slice(0, count).sort();
+    const medianShareMs = quantile(shares, 0.5);
+    return { count, meanMs, lowMs: quantile(runs, LOW_SHARE), medianMs: quantile(runs, 0.5), medianShareMs };
   }
 
   clear(): void {
@@ -39,6 +35,6 @@ export class RunTimes {
   }
 }
 
-function quantile(values: Float64Array, count: number, share: number): number {
-  return values.slice(0, count).sort()[Math.floor((count - 1) * share)] ?? 0;
+function quantile(sorted: Float64Array, share: number): number {
+  return sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
 }

@@ -5,7 +5,8 @@ import { Batcher, type BatcherDeps, type ItemTraits } from "../batching/batcher.
 import type { Cancellation } from "../core/cancellation.ts";
 import { systemDefer, waitingClock, type Clock } from "../core/clock.ts";
 import { registerBatch } from "../core/construction.ts";
-import { HandlerError, InvalidSpecError, type Problem } from "../core/error.ts";
+import { HandlerError } from "../core/error.ts";
+import { ProblemList } from "../core/problem-list.ts";
 import type { RequestScope } from "../core/request-scope.ts";
 
 /** Limits of a batch method; they may change while it is used. */
@@ -84,7 +85,10 @@ export class BatchMethodQueue<I, O, T = I> {
   /** @throws {InvalidSpecError} when an option cannot be used, with every problem. */
   constructor(definition: BatchMethodDefinition<I, O, T>) {
     const { madeBy, options } = definition;
-    refuse(madeBy, [...limitProblems(options), ...functionProblems(definition)]);
+    const problems = new ProblemList();
+    readLimits(options, problems);
+    readFunctions(definition, problems);
+    problems.throwIfAny(`${madeBy}()`);
     this.#definition = definition;
     this.#limits = options;
   }
@@ -107,7 +111,9 @@ export class BatchMethodQueue<I, O, T = I> {
 
   configure(changed: Partial<BatchMethodLimits>): void {
     const limits = { ...this.#limits, ...changed };
-    refuse("configure", limitProblems(limits));
+    const problems = new ProblemList();
+    readLimits(limits, problems);
+    problems.throwIfAny("configure()");
     this.#limits = limits;
     this.#batcher?.configure(limits);
   }
@@ -163,36 +169,30 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** A name that is spelt wrongly would be a limit that is not kept. */
-function limitProblems(options: BatchMethodLimits): Problem[] {
+function readLimits(options: BatchMethodLimits, problems: ProblemList): void {
   const { maxBatchSize, maxWaitMs, maxCost } = options;
-  const problems: Problem[] = Object.keys(options)
-    .filter((name) => !OPTION_NAMES.has(name))
-    .map((name) => ({ path: name, message: `is no option; there are ${[...OPTION_NAMES].join(", ")}` }));
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.has(name)) problems.add(name, `is no option; there are ${[...OPTION_NAMES].join(", ")}`);
+  }
   if (!Number.isSafeInteger(maxBatchSize) || maxBatchSize < 1) {
-    problems.push({ path: "maxBatchSize", message: "must be a whole number of at least 1" });
+    problems.add("maxBatchSize", "must be a whole number of at least 1");
   }
   if (maxWaitMs !== undefined && !(typeof maxWaitMs === "number" && maxWaitMs >= 0)) {
-    problems.push({ path: "maxWaitMs", message: "must be a number of milliseconds, 0 or more" });
+    problems.add("maxWaitMs", "must be a number of milliseconds, 0 or more");
   }
   if (maxCost !== undefined && !(typeof maxCost === "number" && maxCost > 0)) {
-    problems.push({ path: "maxCost", message: "must be a number greater than 0" });
+    problems.add("maxCost", "must be a number greater than 0");
   }
-  return problems;
 }
 
-function functionProblems({
-  handler,
-  options,
-}: Pick<BatchMethodDefinition<never, unknown, never>, "handler" | "options">): Problem[] {
+function readFunctions(
+  { handler, options }: Pick<BatchMethodDefinition<never, unknown, never>, "handler" | "options">,
+  problems: ProblemList,
+): void {
   const { costOf, bucketBy } = options;
-  return Object.entries({ handler, costOf, bucketBy })
-    .filter(([path, given]) => typeof given !== "function" && (path === "handler" || given !== undefined))
-    .map(([path]) => ({ path, message: "must be a function" }));
-}
-
-/** @throws {InvalidSpecError} with every problem, if there is one. */
-function refuse(what: string, problems: readonly Problem[]): void {
-  if (problems.length === 0) return;
-  const text = problems.map(({ path, message }) => `${path} ${message}`).join("; ");
-  throw new InvalidSpecError(`${what}(): ${text}`, { details: { problems } });
+  for (const [path, given] of Object.entries({ handler, costOf, bucketBy })) {
+    if (typeof given !== "function" && (path === "handler" || given !== undefined)) {
+      problems.add(path, "must be a function");
+    }
+  }
 }

@@ -1,7 +1,8 @@
 import { whenAllCancelled } from "../core/cancellation.ts";
 import { systemClock } from "../core/clock.ts";
 import { currentSetting, registerModelCache } from "../core/construction.ts";
-import { InvalidRequestError, InvalidSpecError, ModelError, type Problem } from "../core/error.ts";
+import { InvalidRequestError, ModelError } from "../core/error.ts";
+import { ProblemList } from "../core/problem-list.ts";
 import { isModelId, MODEL_ID_HEADER, MODEL_ID_RULE } from "../core/model-id.ts";
 import { currentScope } from "../core/request-scope.ts";
 import { modelCacheMetrics } from "./model-cache-metrics.ts";
@@ -198,15 +199,12 @@ type GivenOptions = {
 };
 
 function checkOptions({ load, maxModels, maxBytes, sizeOf }: GivenOptions): void {
-  const problems: Problem[] = [];
-  if (typeof load !== "function") problems.push({ path: "load", message: "must be a function" });
+  const problems = new ProblemList();
+  if (typeof load !== "function") problems.add("load", "must be a function");
   if (!Number.isSafeInteger(maxModels) || maxModels < 1)
-    problems.push({ path: "maxModels", message: "must be a whole number of at least 1" });
+    problems.add("maxModels", "must be a whole number of at least 1");
   if (maxBytes !== undefined && !(typeof maxBytes === "number" && maxBytes > 0))
-    problems.push({ path: "maxBytes", message: "must be a number of bytes above 0" });
-  if (sizeOf !== undefined && typeof sizeOf !== "function")
-    problems.push({ path: "sizeOf", message: "must be a function" });
-  if (problems.length === 0) return;
-  const text = problems.map(({ path, message }) => `${path} ${message}`).join("; ");
-  throw new InvalidSpecError(`models(): ${text}`, { details: { problems } });
+    problems.add("maxBytes", "must be a number of bytes above 0");
+  if (sizeOf !== undefined && typeof sizeOf !== "function") problems.add("sizeOf", "must be a function");
+  problems.throwIfAny("models()");
 }

@@ -1,3 +1,4 @@
+import { errorOf } from "../batching/batch-run.ts";
 import { Batcher, type BatcherDeps } from "../batching/batcher.ts";
 import type { BatchReport } from "../core/assignment.ts";
 import { Cancellation } from "../core/cancellation.ts";
@@ -85,7 +86,7 @@ export class Runner {
       return split(outputs, items, padding);
     } catch (error) {
       // No item is to blame, so that there is nothing to be found by running them again.
-      return items.map(() => asError(error));
+      return items.map(() => errorOf(error));
     }
   }
 }
@@ -94,7 +95,3 @@ const EVERYBODY: RunCaller = {
   deadlineAt: Number.POSITIVE_INFINITY,
   cancellation: new Cancellation(),
 };
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}

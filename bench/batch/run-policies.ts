@@ -1,7 +1,8 @@
 /** Batching policies, ours and those of peers as published, in virtual time. */
 import { type Verdict, verdict } from "../verdict.ts";
 import { OURS, OURS_NEVER_PAUSING, POLICIES } from "./policies.ts";
-import { simulate, type SimulatedFigures, type SimulatedLoad } from "./simulate.ts";
+import { simulate, type SimulatedFigures } from "./simulate.ts";
+import type { SimulatedLoad } from "./simulated-load.ts";
 
 /** What to simulate. */
 export type PolicyOptions = { readonly only: string; readonly seconds: number; readonly seed: number };

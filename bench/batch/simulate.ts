@@ -1,12 +1,8 @@
 /** Policies under the same loads in virtual time: a model of measured run times, callers that come at random or wait. */
-import { SimClock, settle } from "../../sim/sim-clock.ts";
+import { SimClock } from "../../sim/sim-clock.ts";
 import { streamOf } from "../../sim/seed.ts";
 import type { Policy } from "./policies.ts";
-
-/** What comes. */
-export type SimulatedLoad =
-  | { readonly kind: "closed"; readonly callers: number }
-  | { readonly kind: "poisson"; readonly perSecond: number };
+import { latencyAt, runSimulatedLoad, type SimulatedLoad } from "./simulated-load.ts";
 
 /** What came of it. */
 export type SimulatedFigures = {
@@ -29,8 +25,6 @@ export type Simulation = {
 
 /** A run is up to this much longer or shorter than the next. */
 const JITTER = 0.05;
-/** From an answer to the same caller's next item: half to one and a half times this. */
-const ROUND_TRIP_MS = 0.4;
 const WARM_UP_SHARE = 0.1;
 
 /** Simulates one policy under one load; the same seed gives the same arrivals to all policies. */
@@ -46,7 +40,6 @@ export async function simulate({
   const arrivals = streamOf(seed, "arrivals");
   const jitter = streamOf(seed, "jitter");
   const untilMs = seconds * 1_000;
-  const latencies: number[] = [];
   let [batches, items] = [0, 0];
   const model = (size: number): Promise<void> => {
     batches += 1;
@@ -55,33 +48,12 @@ export async function simulate({
     return new Promise((resolve) => void clock.after(ms, resolve));
   };
   const submit = policy(clock, model, maxBatchSize);
-  const call = async (): Promise<void> => {
-    const at = clock.now();
-    await submit();
-    if (at > untilMs * WARM_UP_SHARE) latencies.push(clock.now() - at);
-  };
-  if (load.kind === "closed") {
-    for (let caller = 0; caller < load.callers; caller++) {
-      const again = (): void => {
-        if (clock.now() > untilMs) return;
-        void call().then(() => clock.after(ROUND_TRIP_MS * (0.5 + arrivals.next()), again));
-      };
-      clock.after(2 * arrivals.next(), again);
-    }
-  } else {
-    const next = (): void => {
-      void call();
-      clock.after((-Math.log(1 - arrivals.next()) * 1_000) / load.perSecond, next);
-    };
-    next();
-  }
-  while (clock.step(untilMs)) await settle();
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? Number.NaN;
+  const countedFromMs = untilMs * WARM_UP_SHARE;
+  const latencies = await runSimulatedLoad(load, { clock, arrivals, untilMs, countedFromMs, submit });
   return {
     itemsPerSecond: latencies.length / (seconds * (1 - WARM_UP_SHARE)),
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
+    p50Ms: latencyAt(latencies, 0.5),
+    p99Ms: latencyAt(latencies, 0.99),
     meanBatch: items / batches,
   };
 }

@@ -11,14 +11,14 @@ import { table } from "../../cli/print.ts";
 import { Cancellation } from "../../core/cancellation.ts";
 import type { Random } from "../../core/random.ts";
 import { streamOf } from "../../sim/seed.ts";
-import { settle, SimClock } from "../../sim/sim-clock.ts";
+import { SimClock } from "../../sim/sim-clock.ts";
+import { latencyAt, runSimulatedLoad, type SimulatedLoad } from "./simulated-load.ts";
 
 const { values } = parseArgs({
   options: { seconds: { type: "string", default: "20" }, seed: { type: "string", default: "1" } },
 });
 const REPLICAS = 4;
 const MAX_BATCH_SIZE = 32;
-const ROUND_TRIP_MS = 0.4;
 const CALLER: BatchCaller = { deadlineAt: Number.POSITIVE_INFINITY, cancellation: new Cancellation() };
 const runMs = (size: number): number => 5 + 0.3 * size;
 
@@ -54,16 +54,11 @@ function fullest(replicas: readonly Replica[], below: number): Replica | undefin
   )[0];
 }
 
-type Load =
-  | { readonly kind: "closed"; readonly callers: number }
-  | { readonly kind: "poisson"; readonly perSecond: number };
-
-async function simulate(spread: Spread, load: Load): Promise<readonly string[]> {
+async function simulate(spread: Spread, load: SimulatedLoad): Promise<readonly string[]> {
   const clock = new SimClock();
   const seed = Number(values.seed);
   const untilMs = Number(values.seconds) * 1_000;
   const [arrivals, draws] = [streamOf(seed, "arrivals"), streamOf(seed, "draws")];
-  const latencies: number[] = [];
   let [batches, items] = [0, 0];
   const run = async (inputs: undefined[]): Promise<undefined[]> => {
     batches += 1;
@@ -76,38 +71,21 @@ async function simulate(spread: Spread, load: Load): Promise<readonly string[]> 
     const deps = { clock, defer, metrics: undefined };
     return { batcher: new Batcher(deps, { maxBatchSize: MAX_BATCH_SIZE, name: () => "model", run }), ongoing: 0 };
   });
-  const call = async (): Promise<void> => {
-    const at = clock.now();
+  const submit = async (): Promise<void> => {
     const replica = spread(replicas, draws);
-    if (replica === undefined) return;
+    if (replica === undefined) throw new Error("no replica has a free slot");
     replica.ongoing += 1;
     await replica.batcher.submit(undefined, CALLER);
     replica.ongoing -= 1;
-    latencies.push(clock.now() - at);
   };
-  if (load.kind === "closed") {
-    for (let caller = 0; caller < load.callers; caller++) {
-      const again = (): void => {
-        if (clock.now() < untilMs) void call().then(() => clock.after(ROUND_TRIP_MS * (0.5 + arrivals.next()), again));
-      };
-      clock.after(2 * arrivals.next(), again);
-    }
-  } else {
-    const next = (): void => {
-      void call();
-      clock.after((-Math.log(1 - arrivals.next()) * 1_000) / load.perSecond, next);
-    };
-    next();
-  }
-  while (clock.step(untilMs)) await settle();
-  latencies.sort((one, other) => one - other);
-  const at = (share: number): string => (latencies[Math.floor(latencies.length * share)] ?? Number.NaN).toFixed(2);
+  const latencies = await runSimulatedLoad(load, { clock, arrivals, untilMs, countedFromMs: 0, submit });
+  const at = (share: number): string => latencyAt(latencies, share).toFixed(2);
   const perSecond = (latencies.length / untilMs) * 1_000;
   return [perSecond.toFixed(0), at(0.5), at(0.99), (items / batches).toFixed(1)];
 }
 
 const capacity = (REPLICAS * MAX_BATCH_SIZE * 1_000) / runMs(MAX_BATCH_SIZE);
-const loads: Readonly<Record<string, Load>> = {
+const loads: Readonly<Record<string, SimulatedLoad>> = {
   ...Object.fromEntries([4, 16, 64, 128, 256].map((callers) => [`${callers} callers`, { kind: "closed", callers }])),
   ...Object.fromEntries(
     [0.2, 0.5, 0.8, 0.95].map((share) => [

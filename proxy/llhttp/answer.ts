@@ -2,7 +2,7 @@ import { InternalError } from "../../core/error.ts";
 import { byteLengthOf, isStream } from "../../proto/body.ts";
 import { errorAnswer } from "../error-response.ts";
 import type { HttpAnswer } from "../http-front.ts";
-import { headerOf } from "../request-head.ts";
+import { headerOf } from "../../proto/header-of.ts";
 import { answerHead } from "./answer-head.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Wire } from "./wire.ts";

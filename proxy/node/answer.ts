@@ -3,7 +3,7 @@ import { InternalError, type ServeError } from "../../core/error.ts";
 import { byteLengthOf, isStream, type BodyReceiver, type BodyStream } from "../../proto/body.ts";
 import { errorAnswer } from "../error-response.ts";
 import type { HttpAnswer } from "../http-front.ts";
-import { headerOf } from "../request-head.ts";
+import { headerOf } from "../../proto/header-of.ts";
 
 /** Answers up to this leave as one string together with their head; more is cheaper by reference. */
 const ONE_WRITE_BYTES = 4_096;

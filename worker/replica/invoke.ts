@@ -14,6 +14,7 @@ import type { Body, BodyStream } from "../../proto/body.ts";
 import { RECORD } from "../../proto/codec/record.ts";
 import { decodeValue, encodeValue } from "../../proto/codec/value.ts";
 import type { Answer, CallRequestHead, HttpRequestHead, RequestHead } from "../../proto/exchange.ts";
+import { headerOf } from "../../proto/header-of.ts";
 import { writeRecord } from "../../proto/record-stream.ts";
 import { isRemoteMethodName } from "../../sdk/handle.ts";
 import type { Actor, ReplicaIdentity } from "./actor.ts";
@@ -110,7 +111,11 @@ export class Invoker implements Actor {
     }
     const bytes = bytesOf(body);
     const isGathered = bytes instanceof Promise;
-    const decoded = decodeBody(headerOf(head, "content-type"), isGathered ? await bytes : bytes, isGathered);
+    const decoded = decodeBody(
+      headerOf(head.headers, "content-type") ?? "",
+      isGathered ? await bytes : bytes,
+      isGathered,
+    );
     const value = input === undefined ? decoded : await validateInput(input, decoded, identity.deployment);
     const raw = await this.#predict(value, request.context satisfies RequestContext);
     const iterator = iteratorOf(raw);
@@ -180,13 +185,4 @@ export class Invoker implements Actor {
 function methodOf(instance: object, name: string): Method | undefined {
   const method: unknown = (instance as Record<string, unknown>)[name];
   return typeof method === "function" ? (method.bind(instance) as Method) : undefined;
-}
-
-function headerOf(head: HttpRequestHead, name: string): string {
-  const { headers } = head;
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    const candidate = headers[at] as string;
-    if (candidate.length === name.length && candidate.toLowerCase() === name) return headers[at + 1] as string;
-  }
-  return "";
 }

@@ -2,6 +2,7 @@ import type { Cancellation } from "../../core/cancellation.ts";
 import { MODEL_ID_HEADER } from "../../core/model-id.ts";
 import type { RequestContext, RequestScope } from "../../core/request-scope.ts";
 import type { RequestHead } from "../../proto/exchange.ts";
+import { headerOf } from "../../proto/header-of.ts";
 import type { ReplicaIdentity } from "./actor.ts";
 
 /** A request's context. What most requests never ask for, headers and an AbortSignal, is made when it is asked for. */
@@ -33,7 +34,7 @@ class ReplicaRequestContext implements RequestContext {
 
   get modelId(): string {
     // The proxy has checked the header.
-    return this.#head.kind === "call" ? this.#head.modelId : (headerOf(this.#head, MODEL_ID_HEADER) ?? "");
+    return this.#head.kind === "call" ? this.#head.modelId : (headerOf(this.#head.headers, MODEL_ID_HEADER) ?? "");
   }
 
   get application(): string {
@@ -83,14 +84,9 @@ class ReplicaRequestScope implements RequestScope {
   get priority(): number {
     if (this.#head.kind === "call") return this.#head.priority;
     // The proxy has checked the header; but what is no number has no place in any order, and would never leave a queue.
-    const priority = Number(headerOf(this.#head, "x-thornback-priority") ?? 0);
+    const priority = Number(headerOf(this.#head.headers, "x-thornback-priority") ?? 0);
     return Number.isFinite(priority) ? priority : 0;
   }
-}
-
-function headerOf({ headers }: { readonly headers: readonly string[] }, name: string): string | undefined {
-  const at = headers.findIndex((field, index) => index % 2 === 0 && field.toLowerCase() === name);
-  return at < 0 ? undefined : headers[at + 1];
 }
 
 /** The scope that user code runs a request in. A WebSocket lasts for as long as its client likes: it has no deadline. */

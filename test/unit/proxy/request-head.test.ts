@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { InvalidRequestError } from "../../../core/error.ts";
 import {
   answerHeaders,
-  headerOf,
   modelIdOf,
   priorityOf,
   readProxyHead,
@@ -101,11 +100,6 @@ test("the handshake of a WebSocket stays at this hop, its subprotocol does not",
     "chat",
   ]);
   assert.deepEqual(forwarded, ["sec-websocket-protocol", "chat"]);
-});
-
-test("a header is found however its name is written", () => {
-  assert.equal(headerOf(["a", "1", "Content-Type", "x"], "content-type"), "x");
-  assert.equal(headerOf(["content-typo", "x"], "content-type"), undefined);
 });
 
 test("what is ambiguous is refused", () => {
