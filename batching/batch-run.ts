@@ -39,10 +39,11 @@ export async function runBatch<I, O, C>(
   const failures: Failed<I, O, C>[] = [];
   const first = await call(entries);
   if (first !== undefined) failures.push(first);
-  let runsLeft = runner.isPure === true && !(first?.error instanceof WrongLength) ? bisectRuns(entries.length) : 0;
+  let runsLeft = runner.isPure === true ? bisectRuns(entries.length) : 0;
   for (let failure = failures.pop(); failure !== undefined; failure = failures.pop()) {
     const { entries: suspects, error } = failure;
-    const decision = bisect({ from: 0, count: suspects.length }, runsLeft);
+    // A handler that answers too few or too many is wrong about every item: there is none to look for.
+    const decision = bisect({ from: 0, count: suspects.length }, error instanceof WrongLength ? 0 : runsLeft);
     if (decision.kind === "fail") {
       for (const entry of suspects) entry.reject(error);
       continue;

@@ -99,6 +99,19 @@ test("31 results for 32 items fail the batch with an error that says so, however
   assert.equal(await submit(1), 1);
 });
 
+test("a half that gets too few results while the culprit is looked for fails, and is not halved again", async () => {
+  const { runs, submit } = bed({ results: (items) => (items.includes(0) ? items.slice(1) : items) });
+  const outcomes = await Promise.allSettled(range(8).map((item) => submit(item)));
+  const failedBy = (item: number): unknown => {
+    const outcome = outcomes[item];
+    return outcome?.status === "rejected" ? outcome.reason : undefined;
+  };
+  for (const item of range(4)) assert.match(String(failedBy(item)), /was given 4 items and returned an array of 3/);
+  assert.deepEqual([4, 5, 6].map(failedBy), [undefined, undefined, undefined]);
+  assert.ok(failedBy(POISON) instanceof RangeError);
+  assert.equal(runs.filter((items) => items.includes(0)).length, 2);
+});
+
 test("what is thrown that is no Error and has no text fails its batch alone too, and the next one runs", async () => {
   const { submit } = bed({ thrown: Object.create(null) });
   await assert.rejects(submit(POISON), /no Error and has no text/);
