@@ -1,5 +1,6 @@
 import type { BatchReport } from "../core/assignment.ts";
 import type { Clock, Defer, Timer } from "../core/clock.ts";
+import type { BatchWork } from "../core/construction.ts";
 import { HandlerError, InvalidRequestError, QueueFullError } from "../core/error.ts";
 import { MOST_BATCH_WAITING_ITEMS, MOST_RETRY_AFTER_SECONDS } from "../core/limits.ts";
 import { BatchEntry, type BatchCaller } from "./batch-entry.ts";
@@ -10,6 +11,7 @@ import { fit } from "./decide/fit.ts";
 import { select, type Selection } from "./decide/select.ts";
 import { Forecast } from "./forecast.ts";
 import type { RunForecast } from "./run-forecast.ts";
+import { RunningBatch } from "./running-batch.ts";
 import { WaitingItems } from "./waiting-items.ts";
 
 /**
@@ -77,8 +79,7 @@ export class Batcher<I, O, C extends BatchCaller> {
   #limits: BatchLimits;
   #state: "idle" | "due" | "pausing" | "running" = "idle";
   #pauseEnd: Timer | undefined;
-  /** When the batch that runs is expected to end. */
-  #runEndsAt = Number.NEGATIVE_INFINITY;
+  readonly #running = new RunningBatch<BatchEntry<I, O, C>>();
 
   constructor(deps: BatcherDeps, handler: BatchHandler<I, O, C>) {
     this.#deps = deps;
@@ -86,9 +87,9 @@ export class Batcher<I, O, C extends BatchCaller> {
     this.#limits = handler;
   }
 
-  /** Items that wait for a batch. */
-  get waitingCount(): number {
-    return this.#waiting.size;
+  /** Items that wait for a batch, and how much it has done. */
+  get work(): BatchWork & { readonly waitingCount: number } {
+    return { waitingCount: this.#waiting.size, ...this.#running.work(this.#deps.clock.now()) };
   }
 
   /** How it fares, as status shows it. */
@@ -182,7 +183,7 @@ export class Batcher<I, O, C extends BatchCaller> {
       this.#deps.metrics?.waitSeconds.observe((now - entry.arrivedAt) / 1_000);
     }
     this.#state = "running";
-    this.#runEndsAt = now + runs.deadlineMs(selection.work);
+    this.#running.begin(items, now, now + runs.deadlineMs(selection.work));
     this.#refuseHopeless(now);
     this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     void this.#run(selection, decision.reason);
@@ -241,7 +242,7 @@ export class Batcher<I, O, C extends BatchCaller> {
     const isByItems = entry.key === "" && entry.length === undefined && entry.cost === undefined;
     const aheadMs = isByItems ? Math.floor(aheadCount / maxBatchSize) * runs.deadlineMs(maxBatchSize) : 0;
     const ownMs = runs.deadlineMs(entry.cost ?? entry.length ?? 1);
-    return entry.expire(now, Math.max(now, this.#runEndsAt) + aheadMs + ownMs);
+    return entry.expire(now, Math.max(now, this.#running.endsAt) + aheadMs + ownMs);
   }
 
   #refuseHopeless(now: number): void {
@@ -273,7 +274,9 @@ export class Batcher<I, O, C extends BatchCaller> {
         why = "bisect";
       },
     });
-    this.#forecast.ended(clock.now(), items.length);
+    const endedAt = clock.now();
+    this.#forecast.ended(endedAt, items.length);
+    this.#running.end(endedAt);
     this.#state = "idle";
     if (this.#waiting.size > 0) this.#becomeDue();
   }

@@ -3,9 +3,9 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { ReadableStream } from "node:stream/web";
 import type { ApplicationSpec } from "../core/spec.ts";
-import type { ApplicationStatusView, ClusterStatus } from "../core/status.ts";
+import type { ApplicationStatusView, ClusterStatus, DemandView } from "../core/status.ts";
 import type { Problem } from "../core/error.ts";
-import type { Explanation, PutAnswer } from "../sdk/admin-client.ts";
+import type { DrainAnswer, Explanation, PutAnswer, ScaleAnswer } from "../sdk/admin-client.ts";
 import { CliError, EXIT, withProblems } from "./exit-code.ts";
 
 /** A command waits so long for one answer; uploads are not bounded by it while bytes flow. */
@@ -68,6 +68,32 @@ export class AdminClient {
     return this.#json("GET", `applications/${name}/explain`);
   }
 
+  /** Asks for a node to be emptied by a deadline. */
+  drainNode(node: string, deadlineMs: number): Promise<DrainAnswer> {
+    return this.#json("POST", `nodes/${encodeURIComponent(node)}/drain`, jsonBody({ deadlineMs }));
+  }
+
+  async undrainNode(node: string): Promise<void> {
+    await this.#json("POST", `nodes/${encodeURIComponent(node)}/undrain`);
+  }
+
+  demand(): Promise<DemandView> {
+    return this.#json("GET", "demand");
+  }
+
+  scale(application: string, deployment: string, replicas: number): Promise<ScaleAnswer> {
+    const name = `${encodeURIComponent(application)}/deployments/${encodeURIComponent(deployment)}`;
+    return this.#json("POST", `applications/${name}/scale`, jsonBody({ replicas }));
+  }
+
+  rollback(application: string, version: string | undefined): Promise<PutAnswer> {
+    return this.#json("POST", `applications/${encodeURIComponent(application)}/rollback`, jsonBody({ version }));
+  }
+
+  async rollout(application: string, action: string): Promise<void> {
+    await this.#json("POST", `applications/${encodeURIComponent(application)}/rollout`, jsonBody({ action }));
+  }
+
   /** The newest log lines, parsed; `deployment` as `application/deployment`, empty for all. */
   async logs(deployment: string, lines: number): Promise<readonly Record<string, unknown>[]> {
     const query = `${deployment === "" ? "" : `deployment=${encodeURIComponent(deployment)}&`}lines=${String(lines)}`;
@@ -122,6 +148,10 @@ export class AdminClient {
     }
     throw new CliError(EXIT.failed, message);
   }
+}
+
+function jsonBody(value: unknown): UploadBody {
+  return Buffer.from(JSON.stringify(value));
 }
 
 type Answer = { readonly status: number; readonly body: Buffer };

@@ -33,7 +33,16 @@ const LEAST_MEMORY_BYTES = 1e9;
 export async function diagnose(input: DiagnosisInput): Promise<readonly Finding[]> {
   const ports = input.ports.map(({ flag, address }) => portFinding(flag, address));
   const slow = await Promise.all([modelRuntime(input.projectDir), gpus(), ...ports]);
-  return [nodeVersion(), system(), proxies(), memory(), ...slow, dataDirectory(input.dataDir), clash(input.projectDir)];
+  return [
+    nodeVersion(),
+    system(),
+    proxies(),
+    memory(),
+    memoryLimits(),
+    ...slow,
+    dataDirectory(input.dataDir),
+    clash(input.projectDir),
+  ];
 }
 
 function nodeVersion(): Finding {
@@ -53,6 +62,17 @@ function proxies(): Finding {
   const name = "several proxies";
   if (platformOf(process.platform).sharesPorts) return fine(name, "processes can share a port: --proxies N works");
   return { name, state: "remark", detail: "processes cannot share a port here: a node has one proxy", next: "" };
+}
+
+function memoryLimits(): Finding {
+  const name = "memory limits";
+  if (platformOf(process.platform).tellsMemory) return fine(name, "memoryLimitBytes is kept");
+  return {
+    name,
+    state: "remark",
+    detail: "a process's memory cannot be read here: memoryLimitBytes does nothing",
+    next: "",
+  };
 }
 
 function memory(): Finding {

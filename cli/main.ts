@@ -2,7 +2,7 @@
  * The command tree. A command's file is loaded when it is called, so that `serve run` starts its cluster before anything
  * else is read from disk. Every flag with a value is also `THORNBACK_…` in the environment.
  */
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { DEFAULT_HTTP_FRONT, HTTP_FRONTS } from "../core/process-config.ts";
 import { systemRandom } from "../core/random.ts";
@@ -100,6 +100,26 @@ function addClientCommands(program: Command, context: CommandContext): void {
     .action(async (name: string | undefined, flags) =>
       (await import("./command/logs.ts")).logs(context, name ?? "", flags),
     );
+  client(program.command("scale <deployment> <replicas>"))
+    .description("how many replicas a deployment (NAME, or APPLICATION/NAME) is to have")
+    .addOption(jsonOption())
+    .action(async (deployment: string, replicas: string, flags) =>
+      (await import("./command/scale.ts")).scale(context, { deployment, replicas }, flags),
+    );
+  client(program.command("rollback <application>"))
+    .description("deploy the version that served before again, or another that is kept")
+    .addOption(flag("--to <VERSION>", "the version, or its first 6 characters or more"))
+    .addOption(new Option("--no-wait", "return once the controller has accepted it"))
+    .addOption(jsonOption())
+    .action(async (name: string, flags) => (await import("./command/rollback.ts")).rollback(context, name, flags));
+  client(program.command("rollout"))
+    .addArgument(new Argument("<action>", "what to do").choices(["pause", "resume", "promote", "abort"]))
+    .argument("<application>")
+    .description("pause or resume what is being rolled out, give it everything, or take everything from it")
+    .action(async (action: "pause" | "resume" | "promote" | "abort", application: string, flags) =>
+      (await import("./command/rollout.ts")).rollout(context, { action, application }, flags),
+    );
+  addNodeCommands(program, context);
   client(program.command("delete <application>"))
     .description("drain an application and forget it")
     .addOption(new Option("--no-wait", "return once the controller has accepted it"))
@@ -110,6 +130,27 @@ function addClientCommands(program: Command, context: CommandContext): void {
     .description("drain everything and end the whole cluster")
     .addOption(dataDirOption())
     .action(async (flags) => (await import("./command/shutdown.ts")).shutdown(context, flags));
+}
+
+function addNodeCommands(program: Command, context: CommandContext): void {
+  const nodes = client(program.command("nodes"))
+    .description("nodes, what runs on them and what is free")
+    .addOption(jsonOption())
+    .action(async (flags) => (await import("./command/nodes.ts")).nodes(context, flags));
+  client(nodes.command("drain <node>"))
+    .description("replace what runs on a node elsewhere, then empty it")
+    .addOption(flag("--deadline <TIME>", "empty by then, replaced or not (120s)"))
+    .addOption(new Option("--no-wait", "return once the controller has accepted it"))
+    .addOption(jsonOption())
+    // `nodes` has some of the same options, and takes them from its own commands' lines.
+    .action(async (node: string, _: unknown, command: Command) =>
+      (await import("./command/nodes.ts")).drainNode(context, node, command.optsWithGlobals()),
+    );
+  client(nodes.command("undrain <node>"))
+    .description("use a node again")
+    .action(async (node: string, _: unknown, command: Command) =>
+      (await import("./command/nodes.ts")).undrainNode(context, node, command.optsWithGlobals()),
+    );
 }
 
 function addProjectCommands(program: Command, context: CommandContext): void {

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { readDeploymentOptions } from "../core/deployment-options.ts";
+import { checkFallbacks } from "../core/fallback.ts";
 import type { Version } from "../core/ids.ts";
 import { isRecord, joinPath, ProblemList, type UnknownRecord } from "../core/problem-list.ts";
+import { refuseFlags } from "../core/question.ts";
 import type { ApplicationSpec, DeploymentOptionsSpec, DeploymentSpec } from "../core/spec.ts";
 import { stableJson, versionedOptions } from "../core/version.ts";
 import { CliError, EXIT } from "./exit-code.ts";
@@ -15,7 +17,7 @@ export type Overrides = {
 };
 
 /** Options whose fields are set one by one; every other option is replaced whole. */
-const MERGED = ["autoscaling", "resources", "placement", "env"];
+const MERGED = ["autoscaling", "rollout", "resources", "placement", "env"];
 
 /**
  * The specification with the overrides over the code's own options. A deployment whose replicas would notice gets
@@ -31,6 +33,7 @@ export function applyOverrides(spec: ApplicationSpec, overrides: Overrides, sour
     const own = overrides.deployments[deployment.name] ?? {};
     return overrideOne(problems, deployment, own, overrides.env);
   });
+  checkFallbacks(problems, deployments);
   if (problems.all.length > 0) {
     const lines = problems.all.map(({ path, message }) => `${path} ${message}`.trim());
     throw new CliError(EXIT.refused, `${source} is refused for application ${spec.name}:\n  ${lines.join("\n  ")}`);
@@ -44,6 +47,7 @@ function overrideOne(
   own: UnknownRecord,
   env: UnknownRecord,
 ): DeploymentSpec {
+  refuseFlags(problems, joinPath("deployments", deployment.name), own);
   const written: UnknownRecord = { ...own, env: { ...env, ...record(own["env"]) } };
   const merged: Record<string, unknown> = { ...deployment.options };
   for (const [name, value] of Object.entries(written)) {

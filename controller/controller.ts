@@ -1,15 +1,21 @@
 import type { Clock, Timer } from "../core/clock.ts";
-import type { ApplicationName } from "../core/ids.ts";
+import type { ApplicationName, NodeId } from "../core/ids.ts";
 import { NotFoundError, RouteConflictError } from "../core/error.ts";
 import type { Logger } from "../core/log.ts";
-import { TICK_MS } from "../core/limits.ts";
+import { LOAD_REPORT_MS, TICK_MS } from "../core/limits.ts";
+import type { DeploymentLoad } from "../core/load.ts";
+import { LoadBook } from "../core/load-book.ts";
 import type { Metrics } from "../core/metric.ts";
 import type { Random } from "../core/random.ts";
 import type { ControlService } from "../proto/transport.ts";
+import { Asks } from "./act/asks.ts";
 import { AssignmentSender } from "./act/assignments.ts";
 import { DecisionLog } from "./act/decision-log.ts";
+import { DemandGauge } from "./act/demand-gauge.ts";
 import { Executor } from "./act/executor.ts";
+import { liveDrains, Operations, storedDrain } from "./act/operations.ts";
 import { TablePublisher } from "./act/table-publisher.ts";
+import { UserFunctions } from "./act/user-functions.ts";
 import { WorkerStreams } from "./act/worker-streams.ts";
 import { checkPlan } from "./decide/check-plan.ts";
 import type { ClusterState } from "./decide/cluster.ts";
@@ -19,15 +25,19 @@ import { WorkerService } from "./service/worker-service.ts";
 import type { BlobStore } from "./state/blob-store.ts";
 import { type ClusterEvent, initialState, LiveState } from "./state/cluster-state.ts";
 import { DesiredState } from "./state/desired-state.ts";
+import { isRoutine } from "./state/routine-event.ts";
 import type { Store } from "./state/store.ts";
 
 /**
- * The loop: gather a snapshot → reconcile → perform → publish. It runs on every event, a burst of them at once, and at
- * least every TICK_MS. Decisions come from state alone, so a tick that failed half-way is simply done again. What is
+ * The loop: gather a snapshot → reconcile → perform → publish. It runs on every event, a burst of them at once, soon
+ * after what is only routine, and at least every TICK_MS. Decisions come from state alone, so a tick that failed half-way is simply done again. What is
  * wanted reaches the workers as the routing table and as assignments, both of which follow from the state.
  *
  * It owns the state and is the only one to change it. It never answers a request, and nothing that serves waits for it.
  */
+
+/** News that change nothing by themselves, such as that a node still lives, are gathered for so long. */
+const ROUTINE_TICK_MS = 250;
 
 /** What a controller is made of. */
 export type ControllerDeps = {
@@ -43,16 +53,24 @@ export type ControllerDeps = {
 export class Controller {
   readonly streams: WorkerStreams;
   readonly decisions: DecisionLog;
+  /** What a person changes by hand. */
+  readonly operations: Operations;
   readonly #deps: ControllerDeps;
   readonly #desired: DesiredState;
   readonly #unreadable: readonly string[];
   readonly #state: LiveState;
   readonly #publisher: TablePublisher;
   readonly #assignments: AssignmentSender;
+  readonly #asks: Asks;
+  readonly #functions: UserFunctions;
+  readonly #demand: DemandGauge;
   readonly #executor: Executor;
   readonly #service: WorkerService;
+  readonly #loads = new LoadBook<NodeId>();
+  #lastSampleAt: number;
   #timer: Timer | undefined;
-  #isSoon = false;
+  /** When the next tick is to begin. */
+  #wakeAt = Number.POSITIVE_INFINITY;
   #isTicking = false;
   #lastTickAt: number;
   #isClosed = false;
@@ -72,26 +90,47 @@ export class Controller {
     this.#unreadable = unreadable;
     this.#state = new LiveState(initial, () => clock.now());
     this.#lastTickAt = clock.now();
+    this.#lastSampleAt = clock.now();
     this.streams = new WorkerStreams({ clock });
     this.decisions = new DecisionLog(clock);
     this.#publisher = new TablePublisher({ metrics, epoch });
     this.#assignments = new AssignmentSender(epoch);
+    this.#asks = new Asks({ clock, streams: this.streams, epoch });
+    this.#functions = new UserFunctions({
+      ...{ clock, log, asks: this.#asks },
+      current: () => this.snapshot(),
+      onEvent: (event) => this.#onEvent(event),
+    });
+    this.#demand = new DemandGauge({ metrics });
+    this.operations = new Operations({
+      ...{ clock, log, desired },
+      current: () => this.snapshot(),
+      change: (change) => this.#change(change),
+      onEvent: (event) => this.#onEvent(event),
+    });
     this.#executor = new Executor({
       log,
       desired,
       streams: this.streams,
       decisions: this.decisions,
+      onAskVerify: (action) => this.#functions.verify(action),
+      onNodeForgotten: (node) => this.#loads.gone(node),
       current: () => this.snapshot(),
       change: (change) => this.#change(change),
     });
     this.#service = new WorkerService({
       log,
       streams: this.streams,
+      asks: this.#asks,
       publisher: this.#publisher,
       blobs,
       epoch,
       onEvent: (event) => this.#onEvent(event),
-      onRegistered: (node) => this.#assignments.forget(node),
+      onLoads: (node, loads) => this.#onLoads(node, loads),
+      onRegistered: (node) => {
+        this.#assignments.forget(node);
+        this.#loads.gone(node);
+      },
     });
   }
 
@@ -100,9 +139,10 @@ export class Controller {
     const desired = new DesiredState(deps);
     // In seconds since 1970: a new or emptied store then begins above what any store before it can have counted to.
     const firstEpoch = Math.max(1, Math.floor(deps.clock.wallTime() / 1_000));
-    const { epoch, applications, nodes, unreadable } = await desired.load(firstEpoch);
+    const { epoch, applications, nodes, counts, drains: stored, unreadable } = await desired.load(firstEpoch);
+    const drains = liveDrains(stored, deps.clock);
     deps.log.info({ epoch, applications: applications.length, nodes: nodes.length }, "the controller starts");
-    const initial = initialState({ epoch, applications, expectedNodes: nodes }, deps.clock.now());
+    const initial = initialState({ epoch, applications, expectedNodes: nodes, counts, drains }, deps.clock.now());
     const controller = new Controller(deps, { desired, unreadable }, initial);
     controller.#wake(0);
     return controller;
@@ -189,13 +229,16 @@ export class Controller {
   }
 
   #onEvent(event: ClusterEvent): void {
+    const delayMs = isRoutine(this.#state.current, event) ? ROUTINE_TICK_MS : 0;
     this.#state.apply(event);
     if (event.kind === "nodeRegistered") this.#remember(event);
-    this.#wake(0);
+    this.#wake(delayMs);
   }
 
   #remember({ registration }: Extract<ClusterEvent, { kind: "nodeRegistered" }>): void {
-    this.#desired.putNode(registration.node).catch((err: unknown) => {
+    const drain = this.snapshot().drains.get(registration.node);
+    const stored = drain === undefined ? undefined : storedDrain(drain, this.#deps.clock);
+    this.#desired.putNode(registration.node, stored).catch((err: unknown) => {
       this.#deps.log.warn(
         { err, node: registration.node },
         "a node could not be stored; a restart will not wait for it",
@@ -203,22 +246,34 @@ export class Controller {
     });
   }
 
+  #onLoads(node: NodeId, loads: readonly DeploymentLoad[]): void {
+    this.#loads.heard(node, loads);
+    const { targets } = this.#state.current;
+    // Somebody waits for a first replica: every other change can wait for those that come with it.
+    const isUrgent = loads.some(({ deployment, queued }) => queued > 0 && targets.get(deployment)?.target === 0);
+    this.#wake(isUrgent ? 0 : LOAD_REPORT_MS);
+  }
+
   /** Runs a tick after so long; an earlier one that is planned already stays. */
   #wake(delayMs: number): void {
-    if (this.#isClosed || this.#isSoon) return;
+    const at = this.#deps.clock.now() + delayMs;
+    if (this.#isClosed || at >= this.#wakeAt) return;
+    this.#wakeAt = at;
+    if (!this.#isTicking) this.#plan();
+  }
+
+  #plan(): void {
+    const { clock, log } = this.#deps;
     this.#timer?.cancel();
-    this.#isSoon = delayMs === 0;
-    if (this.#isTicking) return;
-    this.#timer = this.#deps.clock.after(delayMs, () => {
-      this.#isSoon = false;
+    this.#timer = clock.after(Math.max(0, this.#wakeAt - clock.now()), () => {
+      this.#wakeAt = Number.POSITIVE_INFINITY;
       this.#isTicking = true;
       void this.#tick()
-        .catch((err: unknown) => this.#deps.log.error({ err }, "a tick failed; the next one decides anew"))
+        .catch((err: unknown) => log.error({ err }, "a tick failed; the next one decides anew"))
         .finally(() => {
           this.#isTicking = false;
-          const isSoon = this.#isSoon;
-          this.#isSoon = false;
-          this.#wake(isSoon ? 0 : TICK_MS);
+          this.#wakeAt = Math.min(this.#wakeAt, clock.now() + TICK_MS);
+          if (!this.#isClosed) this.#plan();
         });
     });
   }
@@ -230,6 +285,8 @@ export class Controller {
     // A loop that stood still (a stopped process, a machine that slept) has not listened either.
     if (now - this.#lastTickAt > 2 * TICK_MS) this.#state.apply({ kind: "stalled" });
     this.#lastTickAt = now;
+    this.#sample(now);
+    if (this.#state.snapshot().isRecovered) this.#functions.askPolicies();
 
     const state = this.#state.snapshot();
     const actions = reconcile(state, now, random);
@@ -247,9 +304,18 @@ export class Controller {
     this.#publish();
   }
 
+  /** Takes in what the routers told: as often as they tell, and at once where somebody waits for a first replica. */
+  #sample(now: number): void {
+    const ms = now - this.#lastSampleAt;
+    if (ms < LOAD_REPORT_MS && !this.#loads.isChanged) return;
+    this.#lastSampleAt = now;
+    this.#state.apply({ kind: "loadsSampled", loads: this.#loads.take(), ms });
+  }
+
   #publish(): void {
     const state = this.#state.snapshot();
     if (!state.isRecovered || this.#isClosed) return;
+    this.#demand.observe(state);
     const published = this.#publisher.publish(state);
     this.#state.apply({ kind: "tablePublished", ...published });
     // What was listed or left just now may be enough for the next step, where no router has to be waited for.

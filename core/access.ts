@@ -42,7 +42,12 @@ const KEY_NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 const DEFAULT_METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-const DEFAULT_EXPOSED_HEADERS: readonly string[] = ["x-request-id", "x-thornback-version", "retry-after"];
+const DEFAULT_EXPOSED_HEADERS: readonly string[] = [
+  "x-request-id",
+  "x-thornback-version",
+  "x-thornback-degraded",
+  "retry-after",
+];
 
 /**
  * The keys of an application; undefined: none are asked for. An empty list is refused, and so is null, as which YAML reads

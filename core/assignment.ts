@@ -1,6 +1,8 @@
 import type { ApplicationName, DeploymentId, DeploymentName, Digest, NodeId, ReplicaId, Version } from "./ids.ts";
+import type { DeploymentLoad } from "./load.ts";
 import type { Address } from "./network.ts";
-import type { ReplicaState } from "./replica-state.ts";
+import type { Answer, Question } from "./question.ts";
+import type { ReplicaHealth, ReplicaState } from "./replica-state.ts";
 import type { DeploymentOptionsSpec, NativePackage } from "./spec.ts";
 
 /** What one node is to run: complete, so that a worker needs no history to follow it. */
@@ -10,6 +12,8 @@ export type Assignment = {
   /** Grows with every change within an epoch. */
   readonly generation: number;
   readonly replicas: readonly AssignedReplica[];
+  /** The node was emptied: its proxies send load balancers elsewhere, and serve whom they still send. */
+  readonly isDrained?: boolean;
 };
 
 /** One replica a node is to run. One that is missing from the assignment is stopped. */
@@ -59,11 +63,21 @@ export type ReplicaReport = {
   readonly callSecret: string;
   readonly maxOngoingRequests: number;
   readonly ongoing: number;
+  /**
+   * How much of the last second it was at work, 0–1 in steps of 0.05: the most of its event loop, its batch methods, its
+   * models, and its ongoing requests out of `maxOngoingRequests`.
+   */
+  readonly utilisation: number;
+  readonly health: ReplicaHealth;
+  /** It asks to be replaced while it goes on serving: `reason` says why. */
+  readonly isRetiring: boolean;
   /** Execution provider of its models; empty without. */
   readonly provider: string;
   readonly batches: readonly BatchReport[];
   /** Times its process was started again. */
   readonly restarts: number;
+  /** Wait before the start that is to come; 0 where none is. */
+  readonly restartDelayMs: number;
   /** Starts in a row that failed; 0 once it was ready. A start that cannot get better by trying again counts as many. */
   readonly failedStarts: number;
   readonly gpus: readonly string[];
@@ -99,6 +113,8 @@ export type NodeReport = {
   /** Newest routing table that every router on the node uses. */
   readonly tableEpoch: number;
   readonly tableVersion: number;
+  /** It is about to end, so that what runs there is to be replaced elsewhere. */
+  readonly isLeaving?: boolean;
 };
 
 /** Worker → controller, in order, over one stream. */
@@ -110,14 +126,20 @@ export type WorkerMessage =
   | { readonly kind: "replicas"; readonly reports: readonly ReplicaReport[] }
   /** A replica that was removed from the assignment is gone, process and all. */
   | { readonly kind: "gone"; readonly replicas: readonly ReplicaId[] }
+  /** What the node's routers have to do, since this was told last. */
+  | { readonly kind: "loads"; readonly loads: readonly DeploymentLoad[] }
   /** Answer to a `collect`. */
-  | { readonly kind: "collected"; readonly id: number; readonly text: string };
+  | { readonly kind: "collected"; readonly id: number; readonly text: string }
+  /** Answer to an `ask`. */
+  | { readonly kind: "answered"; readonly id: string; readonly answer: Answer };
 
 /** Controller → worker, in order, over one stream. */
 export type ControllerMessage =
   | { readonly kind: "assign"; readonly assignment: Assignment }
   /** Asks for the node's metrics (Prometheus text), or the last lines of its logs (JSON lines). */
   | { readonly kind: "collect"; readonly id: number; readonly what: Collect }
+  /** Asks a function of the user's in the process of a replica; always answered. */
+  | { readonly kind: "ask"; readonly id: string; readonly replica: ReplicaId; readonly question: Question }
   /** The cluster shuts down: drain everything and end, supervisor included. */
   | { readonly kind: "shutdown" };
 

@@ -1,4 +1,4 @@
-import type { DeploymentId } from "./ids.ts";
+import type { DeploymentId, Version } from "./ids.ts";
 
 /** Options of one call through a handle. */
 export type CallOptions = {
@@ -19,6 +19,8 @@ export type CallOptions = {
 /** One call of a method of a deployment. */
 export type Call = {
   readonly deployment: DeploymentId;
+  /** Which version of it, and no other; undefined: whichever its routers choose. */
+  readonly version?: Version | undefined;
   readonly method: string;
   readonly args: readonly unknown[];
   readonly options: CallOptions;

@@ -36,6 +36,14 @@ export type BatchAttachment = {
   readonly method: string;
 };
 
+/** How much a batch method has done. */
+export type BatchWork = {
+  /** Milliseconds that batches ran, all together. */
+  readonly busyMs: number;
+  /** Number of the batch that runs although all its callers are gone; undefined where there is none. */
+  readonly abandonedRun: number | undefined;
+};
+
 /** A batch method, or a model that stacks its runs, made during construction. */
 export interface RegisteredBatch {
   /** What user code calls: how the replica finds out under which name it is a field. undefined for a model's own. */
@@ -45,6 +53,8 @@ export interface RegisteredBatch {
   readonly isChoosing: boolean;
   /** How it fares under the name of `method`; undefined before the first call. */
   report(method: string): BatchReport | undefined;
+  /** undefined before the first call. */
+  work(): BatchWork | undefined;
   /** Only before the first call. */
   attach(attachment: BatchAttachment): void;
 }

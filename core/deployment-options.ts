@@ -1,18 +1,16 @@
+import { readAutoscaling } from "./autoscaling-options.ts";
+import { readDeploymentName } from "./deployment-name.ts";
+import type { DeploymentName } from "./ids.ts";
 import {
   DEFAULT_CPUS,
-  DEFAULT_DOWNSCALE_DELAY_MS,
   DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS,
   DEFAULT_HEALTH_CHECK_PERIOD_MS,
   DEFAULT_HEALTH_CHECK_TIMEOUT_MS,
   DEFAULT_MAX_QUEUED_REQUESTS,
-  DEFAULT_MAX_REPLICAS,
   DEFAULT_MAX_REQUEST_BODY_BYTES,
-  DEFAULT_MIN_REPLICAS,
   DEFAULT_REQUEST_TIMEOUT_MS,
-  DEFAULT_SCALE_TO_ZERO_DELAY_MS,
   DEFAULT_START_TIMEOUT_MS,
-  DEFAULT_TARGET_ONGOING_REQUESTS,
-  DEFAULT_UPSCALE_DELAY_MS,
+  LEAST_MEMORY_LIMIT_BYTES,
   MOST_OPTION_MS,
   MOST_REPLICAS,
   MOST_REQUEST_BODY_BYTES,
@@ -20,14 +18,8 @@ import {
 } from "./limits.ts";
 import { isRecord, joinPath } from "./problem-list.ts";
 import type { NumberBounds, ProblemList } from "./problem-list.ts";
-import type {
-  AutoscalingSpec,
-  DeploymentOptionsSpec,
-  EnvValue,
-  PlacementSpec,
-  ResourceSpec,
-  RoutingPolicy,
-} from "./spec.ts";
+import { readRollout } from "./rollout-options.ts";
+import type { DeploymentOptionsSpec, EnvValue, PlacementSpec, ResourceSpec, RoutingPolicy } from "./spec.ts";
 
 const REPLICA_COUNT: NumberBounds = { least: 0, most: MOST_REPLICAS, isInteger: true };
 const POSITIVE_COUNT: NumberBounds = { least: 1, most: 1_000_000, isInteger: true };
@@ -47,6 +39,7 @@ const ENV_READ_AT_START = ["NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "LD_PRELOAD", 
 export const DEPLOYMENT_OPTION_NAMES = [
   "numReplicas",
   "autoscaling",
+  "rollout",
   "resources",
   "placement",
   "env",
@@ -60,7 +53,9 @@ export const DEPLOYMENT_OPTION_NAMES = [
   "healthCheckPeriodMs",
   "healthCheckTimeoutMs",
   "gracefulShutdownTimeoutMs",
+  "memoryLimitBytes",
   "routing",
+  "fallback",
 ] as const satisfies readonly (keyof DeploymentOptionsSpec)[];
 
 /**
@@ -77,6 +72,7 @@ export function readDeploymentOptions(problems: ProblemList, path: string, value
   return {
     numReplicas: problems.readNumber(at("numReplicas"), options["numReplicas"], REPLICA_COUNT, 1),
     autoscaling: readAutoscaling(problems, at("autoscaling"), options["autoscaling"]),
+    rollout: readRollout(problems, at("rollout"), options["rollout"]),
     resources: readResources(problems, at("resources"), options["resources"]),
     placement: readPlacement(problems, at("placement"), options["placement"]),
     env: readEnv(problems, at("env"), options["env"]),
@@ -105,50 +101,19 @@ export function readDeploymentOptions(problems: ProblemList, path: string, value
     healthCheckPeriodMs: millis("healthCheckPeriodMs", TIMEOUT_MS, DEFAULT_HEALTH_CHECK_PERIOD_MS),
     healthCheckTimeoutMs: millis("healthCheckTimeoutMs", TIMEOUT_MS, DEFAULT_HEALTH_CHECK_TIMEOUT_MS),
     gracefulShutdownTimeoutMs: millis("gracefulShutdownTimeoutMs", DELAY_MS, DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS),
+    memoryLimitBytes: readMemoryLimit(problems, at("memoryLimitBytes"), options["memoryLimitBytes"]),
     routing: problems.readChoice(at("routing"), options["routing"], ROUTING_POLICIES, "leastOngoing"),
+    fallback: readFallback(problems, at("fallback"), options["fallback"]),
   };
 }
 
-function readAutoscaling(problems: ProblemList, path: string, value: unknown): AutoscalingSpec | undefined {
-  if (value === undefined || value === null) return undefined;
-  const given = problems.readRecord(path, value);
-  const number = (key: keyof AutoscalingSpec, bounds: NumberBounds, fallback: number): number =>
-    problems.readNumber(joinPath(path, key), given[key], bounds, fallback);
-  problems.refuseUnknown(path, given, [
-    "minReplicas",
-    "maxReplicas",
-    "initialReplicas",
-    "targetOngoingRequests",
-    "upscaleDelayMs",
-    "downscaleDelayMs",
-    "scaleToZeroDelayMs",
-  ]);
-  const minReplicas = number("minReplicas", REPLICA_COUNT, DEFAULT_MIN_REPLICAS);
-  const maxReplicas = number(
-    "maxReplicas",
-    { ...REPLICA_COUNT, least: 1 },
-    Math.max(DEFAULT_MAX_REPLICAS, minReplicas),
-  );
-  const initialReplicas = number("initialReplicas", REPLICA_COUNT, minReplicas);
-  if (minReplicas > maxReplicas) {
-    problems.add(joinPath(path, "minReplicas"), `is ${minReplicas}, above maxReplicas ${maxReplicas}`);
-  } else if (initialReplicas < minReplicas || initialReplicas > maxReplicas) {
-    const message = `is ${initialReplicas}, not between minReplicas ${minReplicas} and maxReplicas ${maxReplicas}`;
-    problems.add(joinPath(path, "initialReplicas"), message);
+/** Nobody can mean a limit that a process passes before any user code runs. */
+function readMemoryLimit(problems: ProblemList, path: string, value: unknown): number {
+  const bytes = problems.readNumber(path, value, BYTES, 0);
+  if (bytes > 0 && bytes < LEAST_MEMORY_LIMIT_BYTES) {
+    problems.add(path, `is ${bytes} bytes; at least ${LEAST_MEMORY_LIMIT_BYTES} are needed, or 0 for no limit`);
   }
-  return {
-    minReplicas,
-    maxReplicas,
-    initialReplicas,
-    targetOngoingRequests: number(
-      "targetOngoingRequests",
-      { least: 0.01, most: 1_000_000, isInteger: false },
-      DEFAULT_TARGET_ONGOING_REQUESTS,
-    ),
-    upscaleDelayMs: number("upscaleDelayMs", DELAY_MS, DEFAULT_UPSCALE_DELAY_MS),
-    downscaleDelayMs: number("downscaleDelayMs", DELAY_MS, DEFAULT_DOWNSCALE_DELAY_MS),
-    scaleToZeroDelayMs: number("scaleToZeroDelayMs", DELAY_MS, DEFAULT_SCALE_TO_ZERO_DELAY_MS),
-  };
+  return bytes;
 }
 
 function readResources(problems: ProblemList, path: string, value: unknown): ResourceSpec {
@@ -188,6 +153,11 @@ function readPlacement(problems: ProblemList, path: string, value: unknown): Pla
     0,
   );
   return { labels, maxReplicasPerNode };
+}
+
+/** Whether there is such a deployment is for `checkFallbacks` to say, which knows all of them. */
+function readFallback(problems: ProblemList, path: string, value: unknown): DeploymentName | undefined {
+  return value === undefined || value === null ? undefined : readDeploymentName(problems, path, value);
 }
 
 function readEnv(problems: ProblemList, path: string, value: unknown): Readonly<Record<string, EnvValue>> {

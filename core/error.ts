@@ -10,8 +10,13 @@ export type ErrorCode =
   | "permission_denied"
   | "route_not_found"
   | "deployment_not_found"
+  | "node_not_found"
+  | "version_not_found"
   | "version_conflict"
   | "route_conflict"
+  | "replicas_out_of_bounds"
+  | "application_deleting"
+  | "no_rollout"
   | "method_not_allowed"
   | "request_timeout"
   | "unsupported_media_type"
@@ -114,7 +119,21 @@ export class PermissionDeniedError extends ServeError {
 /** Nothing is served under that path or name. */
 export class NotFoundError extends ServeError {
   override readonly name = "NotFoundError";
-  constructor(code: "route_not_found" | "deployment_not_found", message: string, options?: ServeErrorOptions) {
+  constructor(
+    code: "route_not_found" | "deployment_not_found" | "node_not_found" | "version_not_found",
+    message: string,
+    options?: ServeErrorOptions,
+  ) {
+    super(code, message, options);
+  }
+}
+
+type ChangeRefusedCode = "replicas_out_of_bounds" | "application_deleting" | "no_rollout";
+
+/** A change by hand that the application's own state does not allow. */
+export class ChangeRefusedError extends ServeError {
+  override readonly name = "ChangeRefusedError";
+  constructor(code: ChangeRefusedCode, message: string, options?: ServeErrorOptions) {
     super(code, message, options);
   }
 }

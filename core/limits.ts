@@ -29,6 +29,10 @@ export const MOST_VALUE_DEPTH = 512;
 export const MOST_PROBLEMS = 50;
 /** Times one request may be handed to a replica, the first included; a replica that refuses it does not count. */
 export const MOST_ATTEMPTS = 4;
+/** Deployments that may stand in for one another in a row: each adds a hop, and a chain this long is a mistake. */
+export const MOST_FALLBACKS = 4;
+/** A router says so often in its log that its deployment's fallback answers; the metric counts each time. */
+export const DEGRADED_LOG_MS = 1_000;
 /** Priorities go from −10 to 10: enough classes of traffic, and a queue for each costs nothing. */
 export const MOST_PRIORITY = 10;
 /** Retries a router may make: this share of its requests, so that trouble is never multiplied by retrying. */
@@ -134,6 +138,37 @@ export const DEFAULT_HEALTH_CHECK_PERIOD_MS = 10_000;
 export const DEFAULT_HEALTH_CHECK_TIMEOUT_MS = 5_000;
 /** Failed health checks in a row before a replica is replaced; one or two may be a hiccup. */
 export const UNHEALTHY_AFTER_FAILURES = 3;
+/**
+ * A batch or a run of a model that nobody has waited for this long will not end: its replica is replaced. Long enough for
+ * one that is merely slow, whose callers had little time.
+ */
+export const STUCK_AFTER_MS = 5_000;
+/** The event loop of a replica tells its worker this often that it runs. */
+export const BEAT_MS = 250;
+/** And at once when the latest deadline on it is another than told by more than this. */
+export const BEAT_DEADLINE_STEP_MS = 250;
+/** An event loop that was not heard for so long is busy: three beats late. Less is what any collection or large body does. */
+export const BUSY_AFTER_MS = 1_000;
+/** A replica is blocked when the last deadline on it is past by this: time for an answer that comes just then. */
+export const BLOCKED_GRACE_MS = 250;
+/** Blocked too, after so long, is one with nothing ongoing that has a deadline: nobody can tell what it does. */
+export const BLOCKED_IDLE_AFTER_MS = 30_000;
+/** One that is blocked for so long is ended: replaced 5 s after it was seen, with 3 s left for the new one's start. */
+export const BLOCKED_ENDED_AFTER_MS = 1_500;
+/** One whose process is stopped as a whole for so long is killed: within 10 s of a SIGSTOP. */
+export const STOPPED_ENDED_AFTER_MS = 5_000;
+/** Between SIGTERM and SIGKILL of a process whose event loop does not run, which therefore hears only the second. */
+export const KILL_BLOCKED_AFTER_MS = 500;
+/** The worker looks at its replicas this often. */
+export const HEALTH_LOOK_MS = 250;
+/** A worker whose own look is later than this stood still itself, and counts nobody's silence from before. */
+export const WORKER_STALL_MS = 1_000;
+/** A replica that uses more than this share of its `memoryLimitBytes` is replaced while it still works. */
+export const MEMORY_RETIRE_SHARE = 0.9;
+/** Looks in a row, a second apart, that must find a replica above its limit before it is ended; one may be a peak. */
+export const OVER_MEMORY_CHECKS = 2;
+/** Least `memoryLimitBytes`: a process that has loaded the runtime and nothing else uses half of it. */
+export const LEAST_MEMORY_LIMIT_BYTES = 128 * 1024 * 1024;
 /** `teardown` and closing models, after the last request. */
 export const TEARDOWN_TIMEOUT_MS = 5_000;
 /** Between SIGTERM and SIGKILL. */
@@ -201,6 +236,14 @@ export const RECOVERY_GRACE_MS = 10_000;
 export const RECOVERY_REPORT_WAIT_MS = 3_000;
 /** The controller's loop runs on every event, and at least this often. */
 export const TICK_MS = 1_000;
+/** Routers look at how many requests they have this often, while they have any. */
+export const LOAD_SAMPLE_MS = 100;
+/** And tell the mean this often: the controller then sees a burst in half of the default `upscaleDelayMs`. */
+export const LOAD_REPORT_MS = 500;
+/** A user's scaling `policy` is asked this often. */
+export const POLICY_PERIOD_MS = 1_000;
+/** What the processes of a node tell within so long goes to the controller together. */
+export const LOAD_GATHER_MS = 100;
 /** A router that has not acknowledged a table by then is not waited for. */
 export const TABLE_ACK_TIMEOUT_MS = 2_000;
 /** Table changes kept for routers that reconnect; older ones get a snapshot. */
@@ -219,6 +262,12 @@ export const LIFELINE_EXIT_MS = 2_000;
 export const SUPERVISOR_STOP_MS = 60_000;
 /** Earlier versions of an application kept for a rollback. */
 export const VERSIONS_KEPT = 10;
+/** A node that is drained without a deadline is empty by then, whether all of it could be replaced or not. */
+export const DEFAULT_NODE_DRAIN_MS = 120_000;
+/** A node that is told to end lets its replicas be replaced elsewhere for so long: an application with a model starts by then. */
+export const LEAVE_WAIT_MS = 10_000;
+/** A longer deadline would be forgotten by whoever set it. */
+export const LONGEST_NODE_DRAIN_MS = 24 * 60 * 60_000;
 /** Evaluating app.ts: it only builds a description, so half a minute is generous. */
 export const EVALUATE_TIMEOUT_MS = 30_000;
 /** What app.ts may print while it is evaluated. */
@@ -273,12 +322,38 @@ export const MOST_TRUSTED_PROXIES = 64;
 export const MOST_OPTION_MS = 24 * 60 * 60 * 1_000;
 /** Nesting that `userConfig` and the arguments of `bind` may have. */
 export const MOST_SPEC_DEPTH = 64;
+/** Replicas beyond the target while versions change: a quarter, and at least one, hurries without doubling the cost. */
+export const DEFAULT_MAX_SURGE = 0.25;
+/** Percent of the requests for a new version: few enough to hurt few, then enough to measure, then all. */
+export const DEFAULT_ROLLOUT_STEPS: readonly number[] = [5, 25, 100];
+/** Steps of one rollout. */
+export const MOST_ROLLOUT_STEPS = 20;
+/** Gates of one rollout, all of them looked at in every tick. */
+export const MOST_GATES = 16;
+/** Rules that send requests to a new version by a header; each is compared with on every request. */
+export const MOST_MATCH_RULES = 16;
+/** Scores that one `verify` may give. */
+export const MOST_SCORES = 64;
+/** A user's `policy` has so long: it is asked in every round of scaling, and one that waits for another service is late. */
+export const POLICY_TIMEOUT_MS = 1_000;
+/** The replica keeps a question's time; the worker, and then the controller, wait so much longer each. */
+export const ASK_GRACE_MS = 1_000;
+/** Questions to users' functions that a controller or a worker has open; one a deployment is the rule. */
+export const MOST_OPEN_QUESTIONS = 1_000;
+/** A step is watched for so long: at 100 requests a second even 5 % are 50 requests. */
+export const DEFAULT_GATE_WINDOW_MS = 10_000;
+/** A `verify` may play a whole test set through both versions. */
+export const DEFAULT_VERIFY_TIMEOUT_MS = 10 * 60 * 1_000;
+/** Old replicas stand by for so long after a blue-green switch: until dashboards would have shown a bad one. */
+export const DEFAULT_KEEP_OLD_MS = 10 * 60 * 1_000;
 /** Bounds of an autoscaled deployment that names none of its own. */
 export const DEFAULT_MIN_REPLICAS = 1;
 /** Upper bound, so that a loop that calls itself cannot fill a cluster. */
 export const DEFAULT_MAX_REPLICAS = 10;
 /** Ongoing requests per replica that scaling aims at; two keep a replica busy while an answer travels. */
 export const DEFAULT_TARGET_ONGOING_REQUESTS = 2;
+/** Share of its time that scaling wants a replica busy: the rest is room for what comes while another one starts. */
+export const DEFAULT_TARGET_UTILISATION = 0.8;
 /** Load must last this long before replicas are added. */
 export const DEFAULT_UPSCALE_DELAY_MS = 1_000;
 /** Load must be gone this long before replicas are taken away: longer than adding takes. */

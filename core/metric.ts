@@ -75,6 +75,11 @@ export const METRICS = {
     help: "Requests a router did not let wait: its queue was full, one of a higher priority took the last place, or it would have been too late.",
     labels: ["deployment", "reason"],
   },
+  thornback_degraded_requests_total: {
+    kind: "counter",
+    help: "Requests handed to the fallback of their deployment, which could not take them: its queue was full (queueFull), they would have been too late (tooLate), nothing of it runs (starting, unavailable).",
+    labels: ["deployment", "fallback", "reason"],
+  },
   thornback_router_ejections_total: {
     kind: "counter",
     help: "Times a router left a replica out for a while: it failed, was silent or slow, or failed a probe.",
@@ -170,6 +175,12 @@ export const METRICS = {
     help: "Replicas on the node by state.",
     labels: ["deployment", "state"],
   },
+  thornback_replica_event_loop_lag_seconds: {
+    kind: "histogram",
+    help: "How late replicas' event loops were for a timer: as long as synchronous user code keeps everything else waiting.",
+    labels: ["deployment"],
+    buckets: SECONDS,
+  },
   thornback_replica_restarts_total: {
     kind: "counter",
     help: "Replica processes started again, by what ended the one before.",
@@ -190,6 +201,11 @@ export const METRICS = {
     kind: "counter",
     help: "Promises of user code that were rejected and that nobody looked at; the log has each with its stack.",
     labels: ["deployment"],
+  },
+  thornback_pending_resources: {
+    kind: "gauge",
+    help: "What replicas need that fit on no node, all of them together: cores, GPUs, bytes of memory, custom amounts.",
+    labels: ["resource"],
   },
   thornback_routing_table_version: {
     kind: "gauge",

@@ -1,29 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Cancellation } from "./cancellation.ts";
+import type { RequestContext } from "./request-context.ts";
 
 /**
  * Which request the running code works for. Set around user code, read by `requestContext()`, batch methods, models and
  * handles, so that deadlines, cancellation and request ids reach them without being passed by hand. Like the
  * construction scope it hangs on `globalThis`, so that two copies of this package agree.
  */
-
-/** What user code may know of the request it works for. */
-export type RequestContext = {
-  /** The `x-request-id` of the request; the same in every log line and in nested calls. */
-  readonly requestId: string;
-  /** When the answer is of no more use, in milliseconds of `performance.now()`; Infinity outside a request. */
-  readonly deadlineAt: number;
-  /** Aborts when the client goes away or the deadline passes. */
-  readonly signal: AbortSignal;
-  /** Headers of the HTTP request; empty for a call through a handle. */
-  readonly headers: Headers;
-  /** Which of several models the caller asked for; empty without. */
-  readonly modelId: string;
-  readonly application: string;
-  readonly deployment: string;
-  readonly replica: string;
-  readonly version: string;
-};
 
 /** A request in user code: its context, and what travels on with nested calls. */
 export type RequestScope = {
@@ -34,6 +17,8 @@ export type RequestScope = {
   /** Handle calls above it. */
   readonly depth: number;
   readonly traceparent: string;
+  /** Name of the deployment that answered one of its calls in place of another; undefined mostly. Routing sets it. */
+  degradedBy?: string | undefined;
 };
 
 /** What is going on where the code runs. */

@@ -1,12 +1,13 @@
 import { readAccess, readCors } from "./access.ts";
+import { readDeploymentName } from "./deployment-name.ts";
 import { readDeploymentOptions } from "./deployment-options.ts";
-import type { ApplicationName, DeploymentName, Digest, Version } from "./ids.ts";
+import { checkFallbacks } from "./fallback.ts";
+import type { ApplicationName, Digest, Version } from "./ids.ts";
 import { MOST_BLOB_BYTES, MOST_BUNDLE_FILES, MOST_DEPLOYMENTS } from "./limits.ts";
 import { isRecord, joinPath, ProblemList } from "./problem-list.ts";
 import type { ApplicationSpec, BundleFile, BundleManifest, DeploymentSpec, NativePackage } from "./spec.ts";
 
 const APPLICATION_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const DEPLOYMENT_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/;
 const VERSION = /^[0-9a-f]{12}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 const PACKAGE_NAME = /^(?:@[a-z0-9-~][a-z0-9-._~]*\/)?[a-zA-Z0-9-~][a-zA-Z0-9-._~]*$/;
@@ -38,6 +39,7 @@ export function parseApplicationSpec(value: unknown): ApplicationSpec {
   if (ingress !== "" && !deployments.some(({ name }) => name === ingress)) {
     problems.add("ingress", `is ${ingress}, which is not among the deployments`);
   }
+  checkFallbacks(problems, deployments);
   const spec: ApplicationSpec = {
     name: readApplicationName(problems, "name", given["name"]),
     routePrefix: readRoutePrefix(problems, "routePrefix", given["routePrefix"]),
@@ -92,12 +94,6 @@ export function parseBundleManifest(value: unknown): BundleManifest {
 export function readApplicationName(problems: ProblemList, path: string, value: unknown): ApplicationName {
   const what = "1 to 63 lower-case letters, digits and dashes, a letter or digit at both ends";
   return problems.readText(path, value, APPLICATION_NAME, what) as ApplicationName;
-}
-
-/** A deployment's name; noted in `problems` when it is not one. */
-export function readDeploymentName(problems: ProblemList, path: string, value: unknown): DeploymentName {
-  const what = "1 to 63 letters, digits, _ and -, not beginning with -";
-  return problems.readText(path, value, DEPLOYMENT_NAME, what) as DeploymentName;
 }
 
 /**

@@ -32,6 +32,57 @@ export type AutoscalingSpec = {
   readonly upscaleDelayMs: number;
   readonly downscaleDelayMs: number;
   readonly scaleToZeroDelayMs: number;
+  /** Share of its time that a replica is to be busy, above 0 and at most 1. */
+  readonly targetUtilisation: number;
+  /** Longest that the last request in the queue is to wait; undefined: not looked at. */
+  readonly targetQueueDelayMs: number | undefined;
+  /** Share of a rise, or of a fall, that is done in one step. */
+  readonly upscalingFactor: number;
+  readonly downscalingFactor: number;
+  /** A figure of the user's own to scale by. */
+  readonly metric: ScalingMetricSpec | undefined;
+  /** Whether the user's code has a `policy` that decides instead. */
+  readonly hasPolicy: boolean;
+};
+
+/** A figure of the user's own that replicas are counted by: its value ÷ `targetPerReplica`. */
+export type ScalingMetricSpec = {
+  readonly name: string;
+  readonly targetPerReplica: number;
+  /** Where to read it, as Prometheus text; undefined: it is pushed. */
+  readonly url: string | undefined;
+};
+
+/** How a new version takes over from the old one. Read by the controller only. */
+export type RolloutSpec = {
+  /** How requests move to a new version: replica by replica; in steps by share, watched by gates; or all at once, when a full new set is ready. */
+  readonly strategy: "rolling" | "canary" | "blueGreen";
+  /** Replicas beyond the target while versions change: a count, or below 1 a share of the target. Default 0.25. */
+  readonly maxSurge: number;
+  /** Replicas below the target that may be missing meanwhile: a count, or below 1 a share. Default 0. */
+  readonly maxUnavailable: number;
+  /** Percent of the requests that the new version gets, step by step. Default 5, 25, 100; a last one below 100 stays until it is promoted. */
+  readonly steps: readonly number[];
+  /** How long a step is watched. Default 10,000. */
+  readonly gateWindowMs: number;
+  readonly gates: readonly GateSpec[];
+  /** Requests that go to the new version from its first step on, whatever their share (A/B). Header names are lower case. */
+  readonly match: readonly { readonly header: string; readonly value: string }[];
+  /** Whether the user's code has a `verify` that is asked before any user's request reaches the new version. */
+  readonly hasVerify: boolean;
+  /** Default 600,000. */
+  readonly verifyTimeoutMs: number;
+  /** How long blueGreen keeps the old replicas for an instant return. Default 600,000. */
+  readonly keepOldMs: number;
+};
+
+/** What a new version must not do worse than, by `most` in itself or `mostTimes` the old version's. */
+export type GateSpec = {
+  /** `errorRate` (0–1), `p50Ms`, `p99Ms`, or the name of a score that `verify` gave. */
+  readonly metric: string;
+  readonly most?: number | undefined;
+  readonly least?: number | undefined;
+  readonly mostTimes?: number | undefined;
 };
 
 /** A value of `env`: as it is, or the name of a secret that the deploy carries apart from the specification. */
@@ -42,6 +93,8 @@ export type DeploymentOptionsSpec = {
   /** Fixed count; ignored when `autoscaling` is there. */
   readonly numReplicas: number;
   readonly autoscaling: AutoscalingSpec | undefined;
+  /** How a new version takes over; read by the controller only, a change is made in place. */
+  readonly rollout: RolloutSpec;
   readonly resources: ResourceSpec;
   readonly placement: PlacementSpec;
   readonly env: Readonly<Record<string, EnvValue>>;
@@ -57,7 +110,11 @@ export type DeploymentOptionsSpec = {
   readonly healthCheckPeriodMs: number;
   readonly healthCheckTimeoutMs: number;
   readonly gracefulShutdownTimeoutMs: number;
+  /** Of a replica's process in the machine's memory; 0 or, in a record of an older release, undefined: no limit. */
+  readonly memoryLimitBytes?: number | undefined;
   readonly routing: RoutingPolicy;
+  /** Deployment of the same application that answers while this one cannot; read by routers only. */
+  readonly fallback?: DeploymentName | undefined;
 };
 
 /**
@@ -112,8 +169,3 @@ export type BundleFile = {
   readonly digest: Digest;
   readonly bytes: number;
 };
-
-/** Replicas that a deployment should have until something scales it. */
-export function initialTarget(options: DeploymentOptionsSpec): number {
-  return options.autoscaling === undefined ? options.numReplicas : options.autoscaling.initialReplicas;
-}

@@ -29,6 +29,26 @@ export type DeploymentEntry = {
   readonly maxRequestBodyBytes: number;
   readonly idempotent: boolean;
   readonly routing: RoutingPolicy;
+  /** Answers while this one cannot; undefined: then its requests fail. */
+  readonly fallback?: DeploymentId | undefined;
+  /**
+   * It may have no replica on purpose, and a waiting request is what starts one: then requests wait, although there is
+   * a fallback. undefined: false.
+   */
+  readonly startsOnRequest?: boolean | undefined;
+  /** How requests are divided among versions; undefined: every listed replica may get any of them. */
+  readonly traffic?: TrafficSplit | undefined;
+};
+
+/**
+ * How routers divide a deployment's requests among its versions while several serve. A version that is named nowhere here
+ * gets only requests that ask for it; one with 0 percent stands by, for when no other can serve.
+ */
+export type TrafficSplit = {
+  /** Percent per version, together 100; oldest version first, so that a growing share takes sessions only from others. */
+  readonly shares: readonly { readonly version: Version; readonly percent: number }[];
+  /** A/B: a request whose header (lower case name) has this value goes to this version; the first that fits decides. */
+  readonly rules: readonly { readonly header: string; readonly value: string; readonly version: Version }[];
 };
 
 /** Where something runs. */

@@ -20,8 +20,8 @@ export type VersionInput = {
 const VERSION_CHARACTERS = 12;
 
 /**
- * The options that are part of a deployment's version. Those that its replicas do not read (replica counts, autoscaling,
- * limits at the router) and those they take in place (`userConfig`, health and shutdown times) are not.
+ * The options that are part of a deployment's version. Those that its replicas do not read (replica counts, autoscaling, `rollout`,
+ * limits at the router, `fallback`) and those they take in place (`userConfig`, health and shutdown times, `memoryLimitBytes`) are not.
  */
 export function versionedOptions(options: DeploymentOptionsSpec): Partial<DeploymentOptionsSpec> {
   const { resources, placement, env, maxOngoingRequests, startTimeoutMs } = options;

@@ -38,7 +38,10 @@ const clock = systemClock;
 const random = systemRandom;
 const metrics = createMetrics();
 const routers = new Routers(
-  { clock, random, log, metrics, network: tcpNetwork, defer: systemDefer, place: run.proxy?.place },
+  {
+    ...{ clock, random, log, metrics, network: tcpNetwork, defer: systemDefer, place: run.proxy?.place },
+    onLoads: (loads) => link.send({ kind: "loads", loads }),
+  },
   "proxy",
 );
 const nodeMetrics = new NodeMetricsClient({
@@ -101,6 +104,9 @@ function onMessage(message: ParentMessage): void {
       return;
     case "drain":
       drain(message.timeoutMs);
+      return;
+    case "rotation":
+      proxy.setOut(message.isOut);
       return;
     case "getSamples":
       link.send({ kind: "samples", id: message.id, samples: metrics.samples() });

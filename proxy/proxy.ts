@@ -9,6 +9,7 @@ import type { RouteEntry } from "../core/table.ts";
 import { headerOf } from "../proto/header-of.ts";
 import { EMPTY_BODY, isStream, type Body } from "../proto/body.ts";
 import type { ProxySettings } from "../proto/control/message.ts";
+import { degradedName, DEGRADED_HEADER } from "../routing/fallback.ts";
 import type { RoutedAnswer, RouterRequest } from "../routing/routed-request.ts";
 import type { Routers } from "../routing/routers.ts";
 import { Access, type Admission } from "./access.ts";
@@ -54,6 +55,7 @@ export class Proxy implements ExchangeHandler {
   #idCount = 0;
   #table: RouteTable | undefined;
   #isDraining = false;
+  #isOut = false;
 
   constructor(deps: ProxyDeps) {
     this.#deps = deps;
@@ -68,6 +70,11 @@ export class Proxy implements ExchangeHandler {
   /** The proxy was asked to end: it says so to load balancers, and goes on serving. */
   get isDraining(): boolean {
     return this.#isDraining;
+  }
+
+  /** Whether load balancers are to go elsewhere, because the node was emptied; whoever comes all the same is served. */
+  setOut(isOut: boolean): void {
+    this.#isOut = isOut;
   }
 
   /** Sends load balancers and the clients of WebSockets elsewhere. Resolves when no WebSocket is left. */
@@ -97,7 +104,12 @@ export class Proxy implements ExchangeHandler {
       requestId = this.#idOf(head);
       if (exchange.refusal !== undefined) throw exchange.refusal;
       if (isOwnPath(exchange.target)) {
-        status = send(exchange, requestId, await ownAnswer(exchange, this.#deps, this.#isDraining), cors);
+        status = send(
+          exchange,
+          requestId,
+          await ownAnswer(exchange, this.#deps, this.#isDraining || this.#isOut),
+          cors,
+        );
         return;
       }
       const found = this.#find(exchange.target);
@@ -282,9 +294,10 @@ function routedAnswer(routed: RoutedAnswer, requestId: string, method: string): 
   return { status, headers, body, lastWords: (error) => errorEvent(error, requestId) };
 }
 
-function ownHeaders({ answer, version }: RoutedAnswer, isLengthKept: boolean): string[] {
+function ownHeaders({ answer, version, degradedBy }: RoutedAnswer, isLengthKept: boolean): string[] {
   const headers = answerHeaders(answer.headers, isLengthKept);
   headers.push("x-thornback-version", version);
+  if (degradedBy !== undefined) headers.push(DEGRADED_HEADER, degradedName(degradedBy));
   return headers;
 }
 

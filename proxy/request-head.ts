@@ -1,6 +1,7 @@
 import { HttpRequestError, InvalidRequestError, type ServeError } from "../core/error.ts";
 import { MOST_HEADERS, MOST_PRIORITY } from "../core/limits.ts";
 import { isModelId, MODEL_ID_HEADER, MODEL_ID_RULE } from "../core/model-id.ts";
+import { SESSION_KEY_HEADER } from "../core/session-key.ts";
 
 /** What a proxy reads from a request's headers, and what of them goes on to the replica. */
 export type ProxyHead = {
@@ -49,7 +50,7 @@ const END_TO_END: ReadonlySet<string> = new Set(["host", "content-length", "cont
 const READ_LENGTHS = lengthBits([
   ...NOT_FORWARDED,
   "traceparent",
-  "x-session-id",
+  SESSION_KEY_HEADER,
   "x-thornback-priority",
   MODEL_ID_HEADER,
 ]);
@@ -70,7 +71,7 @@ export function readProxyHead(headers: readonly string[]): ProxyHead {
     const value = headers[at + 1] ?? "";
     if (!hasBit(READ_LENGTHS, lower.length) || !NOT_FORWARDED.has(lower)) {
       forwarded.push(lower, value);
-      if (lower === "x-session-id") key = value;
+      if (lower === SESSION_KEY_HEADER) key = value;
       // The replica reads these two as well, and of several it reads the first.
       else if (lower === "x-thornback-priority") priority ??= value;
       else if (lower === MODEL_ID_HEADER) modelId ??= value;

@@ -54,6 +54,11 @@ export class BoundedQueue<T> {
     return this.#waiting === 0 ? undefined : this.#levels[highest(this.#waiting)]?.first;
   }
 
+  /** The newest entry of the lowest priority; it stays where it is. */
+  get newest(): QueueEntry<T> | undefined {
+    return this.#waiting === 0 ? undefined : this.#levels[lowest(this.#waiting)]?.last;
+  }
+
   /** How many that wait now leave before one that comes now with this priority. */
   aheadOf(priority: number): number {
     let count = 0;
@@ -84,7 +89,7 @@ export class BoundedQueue<T> {
    * and nothing done, unless that one's priority is lower.
    */
   pushOut(entry: QueueEntry<T>): QueueEntry<T> | undefined {
-    const victim = this.#waiting === 0 ? undefined : this.#levels[lowest(this.#waiting)]?.last;
+    const victim = this.newest;
     if (victim === undefined || victim.level >= entry.level) return undefined;
     this.remove(victim);
     this.putBack(entry);
@@ -120,6 +125,13 @@ export class BoundedQueue<T> {
   /** Takes the entry whose turn it is. */
   shift(): QueueEntry<T> | undefined {
     const entry = this.first;
+    if (entry !== undefined) this.remove(entry);
+    return entry;
+  }
+
+  /** Takes the newest entry of the lowest priority. */
+  takeNewest(): QueueEntry<T> | undefined {
+    const entry = this.newest;
     if (entry !== undefined) this.remove(entry);
     return entry;
   }

@@ -1,8 +1,8 @@
 import type { Timer } from "../core/clock.ts";
 import type { ReplicaEntry } from "../core/table.ts";
+import type { Choice, ChoiceMember } from "./choice.ts";
 import { IN, type Standing } from "./decide/eject.ts";
 import type { Distance } from "./decide/locality.ts";
-import type { PickCandidate } from "./decide/pick.ts";
 import { hash } from "./decide/ring.ts";
 import { HeldModels } from "./held-models.ts";
 import { ReplicaClient, type ReplicaClientDeps, type ReplicaClientListener } from "./replica-client.ts";
@@ -19,7 +19,7 @@ export interface CandidateOwner {
 }
 
 /** A replica of the table as one router sees it: the link to it, and what was learned of it. Plain state of its pool's. */
-export class Candidate implements PickCandidate, ReplicaClientListener {
+export class Candidate implements ChoiceMember, ReplicaClientListener {
   readonly client: ReplicaClient;
   readonly runTimes = new RunTimes();
   readonly models: HeldModels;
@@ -27,13 +27,12 @@ export class Candidate implements PickCandidate, ReplicaClientListener {
   readonly #owner: CandidateOwner;
   /** False once it has left the table. */
   isListed = true;
+  /** What it is chosen from. */
+  choice: Choice<Candidate>;
   position = 0;
   distance: Distance = 2;
-  /** Where it stands among the free ones of its distance; -1 while it does not. */
   freeAt = -1;
-  /** `client.ongoing` as its pool has counted it. */
   countedOngoing = 0;
-  /** `isReady` as its pool has counted it. */
   isCountedReady = false;
   turnAt = 0;
   weight = 1;
@@ -43,8 +42,9 @@ export class Candidate implements PickCandidate, ReplicaClientListener {
   /** Until its standing changes by itself. */
   timer: Timer | undefined;
 
-  constructor(deps: ReplicaClientDeps, entry: ReplicaEntry, owner: CandidateOwner) {
+  constructor(deps: ReplicaClientDeps, entry: ReplicaEntry, owner: CandidateOwner, choice: Choice<Candidate>) {
     this.#owner = owner;
+    this.choice = choice;
     this.idHash = hash(entry.id);
     this.models = new HeldModels({ onModel: (modelId, isHeld) => owner.onModel(this, modelId, isHeld) });
     this.client = new ReplicaClient(deps, entry, this);

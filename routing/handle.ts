@@ -5,11 +5,14 @@ import { CancelledError, InternalError, InvalidRequestError } from "../core/erro
 import type { RequestId } from "../core/ids.ts";
 import { MOST_CALL_DEPTH, MOST_FRAME_BODY_BYTES } from "../core/limits.ts";
 import { randomSuffix, type Random } from "../core/random.ts";
+import type { RequestScope } from "../core/request-scope.ts";
 import { bytesOf } from "../proto/body-bytes.ts";
 import { isStream, type BodyStream } from "../proto/body.ts";
 import { RECORD } from "../proto/codec/record.ts";
 import { decodeValue, encodeValue } from "../proto/codec/value.ts";
+import { headerOf } from "../proto/header-of.ts";
 import { RecordStream } from "../proto/record-stream.ts";
+import { degradedName, DEGRADED_HEADER } from "./fallback.ts";
 import type { Routers } from "./routers.ts";
 
 /** The request during which a call is made: the call is part of it. */
@@ -22,6 +25,8 @@ export type CallerContext = {
   /** W3C trace context; empty without. */
   readonly traceparent: string;
   readonly cancellation: Cancellation | undefined;
+  /** Those it works for: what answers them is marked where the call was answered by another deployment's fallback. */
+  readonly requests?: readonly RequestScope[] | undefined;
 };
 
 /** What a call transport is made of. */
@@ -72,7 +77,7 @@ async function send({ clock, random, routers, current }: CallTransportDeps, call
     const { key, modelId, priority } = head;
     const isIdempotent = options.idempotent ?? entry.idempotent;
     const body = encodeValue(args, "arguments");
-    const { answer } = await routers.send(deployment, {
+    const { answer, degradedBy } = await routers.send(deployment, {
       head,
       body,
       deadlineAt,
@@ -80,8 +85,12 @@ async function send({ clock, random, routers, current }: CallTransportDeps, call
       priority,
       key,
       modelId,
+      version: call.version,
       cancellation: linked.cancellation,
     });
+    // Names the deployment that answered this call, or one further down.
+    const by = degradedBy === undefined ? headerOf(answer.headers, DEGRADED_HEADER) : degradedName(degradedBy);
+    if (by !== undefined) for (const request of caller?.requests ?? []) request.degradedBy ??= by;
     // What is yielded has no length beforehand; a long result that only travels in pieces has.
     if (isStream(answer.body) && answer.body.length === undefined) {
       items = answer.body;

@@ -84,7 +84,12 @@ export class ReplicaClient {
 
   /** Whether it takes requests: connected, not draining, not resting after a refusal, not silent. */
   get isReady(): boolean {
-    return this.#state === "ready" && !this.#isRetired && !this.#rest.isResting && !this.#link.isSilent;
+    return this.isAble && !this.#rest.isResting;
+  }
+
+  /** Whether it takes requests, if not right now, then when it has rested after a refusal. */
+  get isAble(): boolean {
+    return this.#state === "ready" && !this.#isRetired && !this.#link.isSilent;
   }
 
   /** It does not answer, not even when asked whether it is there. */

@@ -1,12 +1,13 @@
 import type { QueueEntry } from "./bounded-queue.ts";
 import type { Cancellation } from "../core/cancellation.ts";
 import type { ServeError } from "../core/error.ts";
-import type { Version } from "../core/ids.ts";
+import type { DeploymentId, Version } from "../core/ids.ts";
 import type { OutgoingHead } from "../proto/codec/exchange.ts";
 import { isStream, type Body, type BodyStream } from "../proto/body.ts";
 import type { Answer } from "../proto/exchange.ts";
 import type { Expiring } from "./deadline-sweep.ts";
 import type { Candidate } from "./candidate.ts";
+import type { Lane } from "./lane.ts";
 import type { ReplicaStream } from "./sent-requests.ts";
 
 /** A request on its way to a deployment. */
@@ -26,10 +27,19 @@ export type RouterRequest = {
   readonly modelId: string;
   /** Somebody cancels it here when nobody waits for the answer any more; undefined: nobody will. */
   readonly cancellation: Cancellation | undefined;
+  /** Which version of the deployment it is for, whatever the split says, and no other; undefined: the router chooses. */
+  readonly version?: Version | undefined;
+  /** How many deployments could not take it before this one, whose fallback it is; undefined: none. */
+  readonly degradedCount?: number | undefined;
 };
 
 /** An answer, and the version of the deployment that gave it. */
-export type RoutedAnswer = { readonly answer: Answer; readonly version: Version };
+export type RoutedAnswer = {
+  readonly answer: Answer;
+  readonly version: Version;
+  /** The deployment that gave it in place of the one that was asked; undefined: the one that was asked. */
+  readonly degradedBy?: DeploymentId | undefined;
+};
 
 /** What a routed request tells its router. */
 export interface RoutedRequestOwner {
@@ -37,8 +47,8 @@ export interface RoutedRequestOwner {
   onError(routed: RoutedRequest, error: ServeError, wasHanded: boolean): void;
   onDeadline(routed: RoutedRequest): void;
   onCancel(routed: RoutedRequest, reason: ServeError): void;
-  /** The last byte of its streaming answer was used up, or it broke off. */
-  onStreamEnd(routed: RoutedRequest): void;
+  /** The last byte of its streaming answer was used up, or it broke off with the error. */
+  onStreamEnd(routed: RoutedRequest, error: ServeError | undefined): void;
 }
 
 /**
@@ -51,10 +61,12 @@ export class RoutedRequest implements ReplicaStream, Expiring {
   readonly arrivedAt: number;
   sweepIndex = -1;
   readonly #owner: RoutedRequestOwner;
-  readonly #resolve: (answer: RoutedAnswer) => void;
+  readonly #resolve: (answer: RoutedAnswer | PromiseLike<RoutedAnswer>) => void;
   readonly #reject: (error: ServeError) => void;
   readonly #unsubscribe: (() => void) | undefined;
   #streaming: BodyStream | undefined;
+  /** Where it waits, or did; undefined before it was divided from others. */
+  lane: Lane<RoutedRequest> | undefined;
   /** Its place in the queue, whether it waits there now or not. */
   place: QueueEntry<RoutedRequest> | undefined;
   /** Which replica has it; undefined while none has. */
@@ -71,7 +83,10 @@ export class RoutedRequest implements ReplicaStream, Expiring {
     owner: RoutedRequestOwner,
     request: RouterRequest,
     arrivedAt: number,
-    end: { readonly resolve: (answer: RoutedAnswer) => void; readonly reject: (error: ServeError) => void },
+    end: {
+      readonly resolve: (answer: RoutedAnswer | PromiseLike<RoutedAnswer>) => void;
+      readonly reject: (error: ServeError) => void;
+    },
   ) {
     this.#owner = owner;
     this.request = request;
@@ -131,13 +146,20 @@ export class RoutedRequest implements ReplicaStream, Expiring {
     const { body } = routed.answer;
     if (isStream(body)) {
       this.#streaming = body;
-      body.onSettled(() => {
+      body.onSettled((error) => {
         this.#streaming = undefined;
         this.#unsubscribe?.();
-        this.#owner.onStreamEnd(this);
+        this.#owner.onStreamEnd(this, error);
       });
     } else this.#unsubscribe?.();
     this.#resolve(routed);
+  }
+
+  /** Another deployment's router has it from now on. */
+  forward(answer: PromiseLike<RoutedAnswer>): void {
+    this.hasEnded = true;
+    this.#unsubscribe?.();
+    this.#resolve(answer);
   }
 
   /** Fails it, or breaks off the answer that streams. */

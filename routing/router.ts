@@ -9,24 +9,36 @@
  *
  * Each request ends exactly once: with its answer, its error, its deadline or its cancellation.
  */
-import { BoundedQueue } from "./bounded-queue.ts";
 import { CancelledError, ServeError } from "../core/error.ts";
+import type { Version } from "../core/ids.ts";
 import type { DeploymentEntry, ReplicaEntry } from "../core/table.ts";
 import { isStream } from "../proto/body.ts";
 import type { Answer } from "../proto/exchange.ts";
 import type { Candidate } from "./candidate.ts";
 import type { DeadlineSweep } from "./deadline-sweep.ts";
-import { admit, retryAfter } from "./decide/admit.ts";
 import { retry, type RetryDecision } from "./decide/retry.ts";
-import { DrainRate } from "./drain-rate.ts";
+import type { Refusal } from "./decide/degrade.ts";
+import type { VersionStanding } from "./decide/split.ts";
+import { Fallback, type Peers } from "./fallback.ts";
+import { Lanes } from "./lanes.ts";
+import type { LoadMeter, MeteredRouter } from "./load-meter.ts";
 import { ReplicaPool, type PoolDeps } from "./replica-pool.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { RoutedRequest, type RoutedAnswer, type RoutedRequestOwner, type RouterRequest } from "./routed-request.ts";
 import { RouterMetrics } from "./router-metrics.ts";
-import { deadlineError, queueFullError, removedError, tooLateError, unavailableError } from "./routing-errors.ts";
+import { VersionOutcomes } from "./version-outcomes.ts";
+import { deadlineError, removedError, tooLateError, unavailableError } from "./routing-errors.ts";
 
 /** What routers are made of. */
 export type RouterDeps = PoolDeps;
+
+/** What the routers of a process have in common. */
+export type SharedByRouters = {
+  readonly deadlines: DeadlineSweep;
+  /** undefined: nobody asks for the load. */
+  readonly meter: LoadMeter | undefined;
+  readonly peers: Peers;
+};
 
 const SWITCHING_PROTOCOLS = 101;
 
@@ -34,29 +46,50 @@ const SWITCHING_PROTOCOLS = 101;
 export class Router implements RoutedRequestOwner {
   readonly #deps: RouterDeps;
   readonly #deadlines: DeadlineSweep;
-  readonly #queue: BoundedQueue<RoutedRequest>;
+  readonly #meter: LoadMeter | undefined;
   readonly #pool: ReplicaPool;
-  readonly #drain = new DrainRate();
+  readonly #lanes: Lanes;
   readonly #budget = new RetryBudget();
   readonly #metrics: RouterMetrics;
+  readonly #fallback: Fallback;
   #entry: DeploymentEntry;
+  /** Counted while requests are divided among versions. */
+  #outcomes: VersionOutcomes | undefined;
+  #arrivedCount = 0;
+  #answeredCount = 0;
   #isRemoved = false;
   #isClosed = false;
 
-  constructor(deps: RouterDeps, deadlines: DeadlineSweep, entry: DeploymentEntry) {
+  constructor(deps: RouterDeps, { deadlines, meter, peers }: SharedByRouters, entry: DeploymentEntry) {
     this.#deps = deps;
     this.#deadlines = deadlines;
+    this.#meter = meter;
     this.#entry = entry;
-    this.#queue = new BoundedQueue(entry.maxQueuedRequests);
     this.#metrics = new RouterMetrics(deps.metrics, entry.id);
-    this.#pool = new ReplicaPool(deps, entry, (freedCount) => this.#onSlots(freedCount));
+    this.#fallback = new Fallback(deps, peers);
+    this.#pool = new ReplicaPool(deps, entry, (freedCount, version) => this.#onSlots(freedCount, version));
+    const standingOf = (version: Version): VersionStanding => this.#pool.choices.standingOf(version);
+    this.#lanes = new Lanes({ random: deps.random, standingOf, queuedRequests: this.#metrics.queuedRequests }, entry);
   }
+
+  /** What it tells of its load. */
+  readonly metered: MeteredRouter = {
+    levels: () => ({ queued: this.#lanes.size, ongoing: this.#pool.ongoingCount }),
+    takeCounts: () => {
+      const counts = { arrived: this.#arrivedCount, answered: this.#answeredCount };
+      this.#arrivedCount = 0;
+      this.#answeredCount = 0;
+      return counts;
+    },
+    takeVersions: () => this.#outcomes?.take() ?? [],
+  };
 
   /** Takes over a table. */
   update(entry: DeploymentEntry, replicas: readonly ReplicaEntry[]): void {
     this.#entry = entry;
-    this.#queue.limit = entry.maxQueuedRequests;
     this.#pool.update(entry, replicas);
+    this.#lanes.update(entry);
+    this.#outcomes = this.#lanes.isDivided ? (this.#outcomes ?? new VersionOutcomes()) : undefined;
     this.#serveQueue();
   }
 
@@ -67,16 +100,21 @@ export class Router implements RoutedRequestOwner {
       const routed = new RoutedRequest(this, request, now, { resolve, reject });
       if (routed.hasEnded) return;
       if (now >= routed.deadlineAt) {
-        routed.reject(deadlineError(this.#entry));
+        routed.reject(deadlineError(this.#entry, request.version));
         return;
       }
       this.#budget.request(now);
-      const decision = this.#queue.size > 0 ? undefined : this.#pool.pick(request);
+      this.#arrivedCount += 1;
+      this.#meter?.arrived();
+      const lane = this.#lanes.of(request);
+      routed.lane = lane;
+      const decision = lane.queue.size > 0 ? undefined : this.#pool.pick(request, this.#lanes.servedBy(lane));
       if (decision?.kind === "fail") {
-        routed.reject(unavailableError(this.#entry));
+        this.#refuse(routed, "unavailable", () => unavailableError(this.#entry, request.version));
         return;
       }
-      routed.place = this.#queue.arrive(routed, request.priority);
+      if (decision?.reason === "starting" && this.#fallBack(routed, "starting")) return;
+      this.#lanes.arrive(routed);
       this.#deadlines.add(routed);
       if (decision?.kind === "pick") this.#dispatch(routed, decision.replica, now);
       else this.#wait(routed, now);
@@ -101,28 +139,34 @@ export class Router implements RoutedRequestOwner {
     const { candidate, deadlineAt, sentAt } = routed;
     const now = this.#deps.clock.now();
     routed.left();
-    const version = candidate?.entry.version ?? ("" as RoutedAnswer["version"]);
+    this.#answeredCount += 1;
+    const version = versionOf(routed);
     // A WebSocket lasts as long as its two ends want; any other answer is to be there by the deadline, to its last byte.
     if (!isStream(answer.body) || answer.status === SWITCHING_PROTOCOLS) this.#deadlines.remove(routed);
     if (candidate !== undefined) this.#pool.answered(candidate, now - sentAt);
     // Deadlines are looked at every few milliseconds; whoever said how long he waits is not given what comes after.
     if (now < deadlineAt) {
+      this.#outcomes?.answered(version, answer.status, now - routed.arrivedAt);
       routed.resolve({ answer, version });
       return;
     }
-    const error = deadlineError(this.#entry);
+    const error = deadlineError(this.#entry, routed.request.version);
+    this.#outcomes?.ended(version, error.code, now - routed.arrivedAt);
     if (isStream(answer.body)) answer.body.cancel(error);
     this.#end(routed, error);
   }
 
-  onStreamEnd(routed: RoutedRequest): void {
+  onStreamEnd(routed: RoutedRequest, error: ServeError | undefined): void {
     this.#deadlines.remove(routed);
+    if (error !== undefined) this.#outcomes?.brokeOff(versionOf(routed), error.code);
   }
 
   onError(routed: RoutedRequest, error: ServeError, wasHanded: boolean): void {
     routed.left();
     if (routed.hasEnded) return;
+    if (error.code === "handler_failed" || error.code === "model_failed") this.#answeredCount += 1;
     const { candidate } = routed;
+    const version = versionOf(routed);
     routed.candidate = undefined;
     const now = this.#deps.clock.now();
     const decision = this.#retry(routed, error, wasHanded, now);
@@ -132,24 +176,30 @@ export class Router implements RoutedRequestOwner {
       if (decision.reason === "refused") routed.attempts -= 1;
       else this.#budget.retry(now);
       this.#metrics.retried(error.code);
-      if (routed.place !== undefined) this.#queue.putBack(routed.place);
-      this.#noteQueue(now);
+      this.#lanes.putBack(routed);
+      this.#lanes.note(now);
     } else {
-      this.#end(routed, decision.reason === "deadline" ? deadlineError(this.#entry, error) : error);
+      const isLate = decision.reason === "deadline";
+      const last = isLate ? deadlineError(this.#entry, routed.request.version, error) : error;
+      this.#outcomes?.ended(version, last.code, now - routed.arrivedAt);
+      this.#end(routed, last);
     }
     // A slot that a refused, a late or a lost request had says nothing about how fast requests are done.
-    if (isAgain || error.code === "replica_lost" || error.code === "deadline_exceeded") this.#drain.ended(-1, now);
+    if (isAgain || error.code === "replica_lost" || error.code === "deadline_exceeded")
+      this.#lanes.freed(-1, candidate?.entry.version, now);
     if (candidate !== undefined) this.#pool.failed(candidate, error.code, now - routed.sentAt);
     if (isAgain) this.#serveQueue();
   }
 
   onDeadline(routed: RoutedRequest): void {
-    const { candidate, hasEnded } = routed;
-    const error = deadlineError(this.#entry);
+    const { candidate, hasEnded, request } = routed;
+    const error = deadlineError(this.#entry, request.version);
     routed.reject(error);
     if (hasEnded) return;
+    const now = this.#deps.clock.now();
+    this.#outcomes?.ended(versionOf(routed), error.code, now - routed.arrivedAt);
     this.#abandon(routed);
-    if (candidate !== undefined) this.#pool.failed(candidate, error.code, this.#deps.clock.now() - routed.sentAt);
+    if (candidate !== undefined) this.#pool.failed(candidate, error.code, now - routed.sentAt);
   }
 
   onCancel(routed: RoutedRequest, reason: ServeError): void {
@@ -161,58 +211,56 @@ export class Router implements RoutedRequestOwner {
     if (candidate !== undefined) this.#pool.released(candidate);
   }
 
-  #onSlots(freedCount: number): void {
-    if (this.#queue.size === 0) return;
-    if (freedCount > 0) this.#drain.ended(freedCount, this.#deps.clock.now());
+  #onSlots(freedCount: number, version: Version): void {
+    if (this.#lanes.size === 0) return;
+    if (freedCount > 0) this.#lanes.freed(freedCount, version, this.#deps.clock.now());
     this.#serveQueue();
   }
 
   /** No slot is free for it: it waits, unless there is no room or no hope. */
   #wait(routed: RoutedRequest, now: number): void {
-    const { place, request, deadlineAt } = routed;
-    if (place === undefined) return;
-    const drain = this.#drain.measure(now);
-    const aheadCount = this.#queue.aheadOf(request.priority);
-    const decision = admit({
-      queuedCount: this.#queue.size,
-      maxQueuedRequests: this.#queue.limit,
-      aheadCount,
-      hasBelow: this.#queue.hasBelow(request.priority),
-      timeLeftMs: deadlineAt - now,
-      leastMs: this.#pool.leastMs,
-      drain,
-    });
+    const admission = this.#lanes.enter(routed, now, this.#pool.leastMs);
+    if (admission === undefined) return;
+    const { decision, aheadCount, victim } = admission;
+    const fullError = (): ServeError => this.#lanes.fullError(routed.lane, now);
     if (decision.kind === "wait") {
-      this.#queue.push(place);
+      if (!this.#pool.hasReplicas) this.#meter?.starved();
     } else if (decision.kind === "pushOut") {
-      const victim = this.#queue.pushOut(place)?.value;
       this.#metrics.refused("pushedOut");
-      if (victim !== undefined) this.#end(victim, this.#queueFullError(now));
+      if (victim !== undefined) this.#refuse(victim, "queueFull", fullError);
     } else {
       this.#metrics.refused(decision.reason);
-      const isFull = decision.reason === "queueFull";
-      this.#end(routed, isFull ? this.#queueFullError(now) : tooLateError(this.#entry, aheadCount, decision.waitMs));
+      if (decision.reason === "queueFull") this.#refuse(routed, "queueFull", fullError);
+      else this.#refuse(routed, "tooLate", () => tooLateError(this.#entry, aheadCount, decision.waitMs));
     }
-    this.#noteQueue(now);
+    this.#lanes.note(now);
   }
 
   #serveQueue(): void {
     if (this.#isRemoved) this.#rejectQueued(() => removedError(this.#entry));
     const now = this.#deps.clock.now();
-    for (let place = this.#queue.first; place !== undefined; place = this.#queue.first) {
-      const routed = place.value;
-      const decision = this.#pool.pick(routed.request);
-      if (decision.kind === "queue") break;
-      if (decision.kind === "fail") {
-        this.#rejectQueued(() => unavailableError(this.#entry));
-        break;
+    const lanes = this.#lanes;
+    lanes.unblock();
+    for (let lane = lanes.next(); lane !== undefined; lane = lanes.next()) {
+      const routed = lane.queue.first?.value;
+      if (routed === undefined) break;
+      const { request } = routed;
+      const decision = this.#pool.pick(request, lanes.servedBy(lane));
+      if (decision.kind === "queue") {
+        if (decision.reason === "starting" && this.#fallBack(routed, "starting")) lanes.remove(routed);
+        else lane.isBlocked = true;
+        continue;
       }
-      this.#queue.remove(place);
+      lanes.remove(routed);
+      if (decision.kind === "fail") {
+        this.#refuse(routed, "unavailable", () => unavailableError(this.#entry, request.version));
+        continue;
+      }
       // Its time may be over although the deadlines have not been looked at since: then nothing is computed for it.
-      if (now >= routed.deadlineAt) this.#end(routed, deadlineError(this.#entry));
+      if (now >= routed.deadlineAt) this.#end(routed, deadlineError(this.#entry, request.version));
       else this.#dispatch(routed, decision.replica, now);
     }
-    this.#noteQueue(now);
+    this.#lanes.note(now);
   }
 
   #dispatch(routed: RoutedRequest, candidate: Candidate, now: number): void {
@@ -241,6 +289,22 @@ export class Router implements RoutedRequestOwner {
     return retry({ code, wasHanded, isReplayable, isIdempotent, attempts, deadlineAt, budgetLeft }, now);
   }
 
+  /** Nothing was done of it, and nothing will be here. */
+  #refuse(routed: RoutedRequest, refusal: Refusal, error: () => ServeError): void {
+    if (!this.#fallBack(routed, refusal)) this.#end(routed, error());
+  }
+
+  /** Whether the deployment's fallback answers it. */
+  #fallBack(routed: RoutedRequest, refusal: Refusal): boolean {
+    // Whoever asks for a version wants that one or none.
+    if (routed.request.version !== undefined) return false;
+    const answer = this.#fallback.take(this.#entry, routed, refusal);
+    if (answer === undefined) return false;
+    this.#deadlines.remove(routed);
+    routed.forward(answer);
+    return true;
+  }
+
   #end(routed: RoutedRequest, error: ServeError): void {
     this.#deadlines.remove(routed);
     routed.reject(error);
@@ -251,24 +315,19 @@ export class Router implements RoutedRequestOwner {
    * sooner: a body on its way there breaks off with it, and would end the request as if its client had gone.
    */
   #abandon(routed: RoutedRequest): void {
-    if (routed.place !== undefined && this.#queue.remove(routed.place)) this.#noteQueue(this.#deps.clock.now());
+    if (this.#lanes.remove(routed)) this.#lanes.note(this.#deps.clock.now());
     routed.left();
     routed.candidate?.client.cancel(routed.stream);
   }
 
   #rejectQueued(error: () => ServeError): void {
-    for (let place = this.#queue.shift(); place !== undefined; place = this.#queue.shift())
-      this.#end(place.value, error());
-    this.#noteQueue(this.#deps.clock.now());
+    for (let routed = this.#lanes.shift(); routed !== undefined; routed = this.#lanes.shift())
+      this.#end(routed, error());
+    this.#lanes.note(this.#deps.clock.now());
   }
+}
 
-  #noteQueue(now: number): void {
-    this.#metrics.queuedRequests.set(this.#queue.size);
-    this.#drain.waiting(this.#queue.size > 0, now);
-  }
-
-  #queueFullError(now: number): ServeError {
-    const { size } = this.#queue;
-    return queueFullError(this.#entry, size, retryAfter(size, this.#drain.measure(now)));
-  }
+/** The version that has a request, or for which it waits. */
+function versionOf({ candidate, lane }: RoutedRequest): Version {
+  return candidate?.entry.version ?? lane?.version ?? ("" as Version);
 }

@@ -3,13 +3,19 @@ import type { DeploymentId } from "../core/ids.ts";
 import type { Gauge } from "../core/metric.ts";
 import type { DeploymentEntry, TableUpdate } from "../core/table.ts";
 import { applyUpdate, type RoutingTable } from "../core/table-state.ts";
+import type { DeploymentLoad } from "../core/load.ts";
 import { DeadlineSweep } from "./deadline-sweep.ts";
+import type { Peers } from "./fallback.ts";
+import { LoadMeter } from "./load-meter.ts";
 import type { RoutedAnswer, RouterRequest } from "./routed-request.ts";
-import { Router, type RouterDeps } from "./router.ts";
+import { Router, type RouterDeps, type SharedByRouters } from "./router.ts";
 import { viewOf, type RoutingView } from "./routing-table.ts";
 
 /** How long a client should wait while a proxy has no table yet, seconds. */
 const RETRY_AFTER_NO_TABLE_SECONDS = 1;
+
+/** What routers are made of, and where their load is told; undefined: to nobody. */
+export type RoutersDeps = RouterDeps & { readonly onLoads?: ((loads: readonly DeploymentLoad[]) => void) | undefined };
 
 /**
  * All routers of a process, and the routing table they share. A deployment's router, and with it the links to its
@@ -17,16 +23,22 @@ const RETRY_AFTER_NO_TABLE_SECONDS = 1;
  */
 export class Routers {
   readonly #deps: RouterDeps;
-  readonly #deadlines: DeadlineSweep;
+  readonly #shared: SharedByRouters;
   readonly #routers = new Map<DeploymentId, Router>();
   readonly #versionGauge: Gauge;
   #table: RoutingTable | undefined;
   #view: RoutingView | undefined;
 
   /** `component` names the process in metrics: `proxy` or `replica`. */
-  constructor(deps: RouterDeps, component: "proxy" | "replica") {
+  constructor(deps: RoutersDeps, component: "proxy" | "replica") {
     this.#deps = deps;
-    this.#deadlines = new DeadlineSweep(deps.clock);
+    const { clock, onLoads } = deps;
+    const meter = onLoads && new LoadMeter({ clock, onLoads, routers: () => this.#routers });
+    const peers: Peers = {
+      entryOf: (id) => this.#view?.deployments.get(id),
+      send: (id, request) => this.send(id, request),
+    };
+    this.#shared = { deadlines: new DeadlineSweep(clock), meter, peers };
     this.#versionGauge = deps.metrics.gauge("thornback_routing_table_version", { component });
   }
 
@@ -103,14 +115,15 @@ export class Routers {
   close(): void {
     for (const router of this.#routers.values()) router.close();
     this.#routers.clear();
-    this.#deadlines.close();
+    this.#shared.deadlines.close();
+    this.#shared.meter?.close();
   }
 
   #routerOf(id: DeploymentId): Router {
     let router = this.#routers.get(id);
     if (router === undefined) {
       const entry = this.deployment(id);
-      router = new Router(this.#deps, this.#deadlines, entry);
+      router = new Router(this.#deps, this.#shared, entry);
       this.#routers.set(id, router);
       router.update(entry, this.#view?.replicas.get(id) ?? []);
     }

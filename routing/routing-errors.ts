@@ -5,6 +5,7 @@ import {
   QueueFullError,
   type ServeError,
 } from "../core/error.ts";
+import type { Version } from "../core/ids.ts";
 import type { DeploymentEntry } from "../core/table.ts";
 
 /** When a client may try again after a failed start; the next attempt is seconds away. */
@@ -24,9 +25,14 @@ function withoutStack<E extends ServeError>(make: () => E): E {
   }
 }
 
-/** Its deadline passed, in the queue or at a replica. */
-export function deadlineError({ id }: DeploymentEntry, cause?: ServeError): DeadlineExceededError {
-  const text = `${id} gave no answer in time: raise the time limit, or add replicas if requests queue`;
+/** What a request was for: a deployment, or the version of it that it asked for. */
+function named({ id }: DeploymentEntry, version: Version | undefined): string {
+  return version === undefined ? id : `version ${version} of ${id}`;
+}
+
+/** Its deadline passed, in the queue or at a replica. `version`: which one it asked for itself. */
+export function deadlineError(entry: DeploymentEntry, version?: Version, cause?: ServeError): DeadlineExceededError {
+  const text = `${named(entry, version)} gave no answer in time: raise the time limit, or add replicas if requests queue`;
   return new DeadlineExceededError(text, cause === undefined ? {} : { cause });
 }
 
@@ -47,10 +53,11 @@ export function queueFullError(
   return withoutStack(() => new QueueFullError(text, { details: { retryAfterSeconds } }));
 }
 
-/** Nothing can take requests, and nothing is on its way. */
-export function unavailableError({ id, reason }: DeploymentEntry): DeploymentUnavailableError {
+/** Nothing can take requests, and nothing is on its way. `version`: which one it asked for itself. */
+export function unavailableError(entry: DeploymentEntry, version?: Version): DeploymentUnavailableError {
+  const { reason } = entry;
   const why = reason === "" ? "its replicas failed to start" : reason;
-  const text = `${id} has no replica that can take requests: ${why}. See \`serve status\``;
+  const text = `${named(entry, version)} has no replica that can take requests: ${why}. See \`serve status\``;
   return new DeploymentUnavailableError(text, { details: { retryAfterSeconds: RETRY_AFTER_FAILED_SECONDS } });
 }
 

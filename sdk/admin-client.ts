@@ -1,6 +1,12 @@
 import { errorFromProblem } from "./problem-error.ts";
 import type { ApplicationSpec } from "../core/spec.ts";
-import type { ApplicationStatusView, ClusterStatus, DeploymentStatusView, NodeStatusView } from "../core/status.ts";
+import type {
+  ApplicationStatusView,
+  ClusterStatus,
+  DemandView,
+  DeploymentStatusView,
+  NodeStatusView,
+} from "../core/status.ts";
 
 /** Options of {@link createAdminClient}. */
 export type AdminClientOptions = {
@@ -42,6 +48,8 @@ export type Explanation = {
   readonly targetReplicas: number;
   /** What decided the target. */
   readonly targetReason: string;
+  /** Why the scaling policy's last answer is not used; empty when it is, or there is none. */
+  readonly policyProblem: string;
   readonly reason: string;
   readonly pending: readonly {
     readonly replica: string;
@@ -54,17 +62,59 @@ export type Explanation = {
     readonly action: string;
     readonly subject: string;
     readonly reason: string;
+    /** What a count came from: replicas that each signal asked for. */
+    readonly inputs?: Readonly<Record<string, number>> | undefined;
   }[];
+};
+
+/** A node that was asked to empty. */
+export type DrainAnswer = {
+  readonly node: string;
+  /** ISO 8601; what runs there by then ends whether it was replaced or not. */
+  readonly deadlineAt: string;
+};
+
+/** A count that was set by hand. */
+export type ScaleAnswer = {
+  /** `application/deployment` */
+  readonly deployment: string;
+  readonly replicas: number;
+  /** Autoscaling goes on from there; otherwise it stays until a deploy names another `numReplicas`. */
+  readonly isAutoscaled: boolean;
 };
 
 /** The admin REST of a cluster. Every method rejects with a ServeError, or with the connection's own error. */
 export type AdminClient = {
   status(): Promise<ClusterStatus>;
   nodes(): Promise<{ readonly nodes: readonly NodeStatusView[] }>;
+  /**
+   * Empties a node: what runs there is replaced elsewhere first, or ends by the deadline (default 120,000 ms). Resolves
+   * once it is asked for; {@link AdminClient.nodes} says when nothing is left on it.
+   *
+   * @throws {ServeError} `node_not_found`
+   */
+  drainNode(node: string, options?: { readonly deadlineMs?: number }): Promise<DrainAnswer>;
+  /** Uses a drained node again. */
+  undrainNode(node: string): Promise<void>;
+  /** Replicas that fit on no node, so that something else can add machines. */
+  demand(): Promise<DemandView>;
   /** @throws {ServeError} `deployment_not_found` when there is no such application */
   application(name: string): Promise<ApplicationStatusView>;
   putApplication(name: string, body: PutBody, options?: { readonly plan?: boolean }): Promise<PutAnswer>;
   deleteApplication(name: string): Promise<void>;
+  /**
+   * Deploys a kept version again: the one that starts with `version` (6 characters or more), else the one that served
+   * before.
+   *
+   * @throws {ServeError} `version_not_found`; its message lists the versions that are kept
+   */
+  rollback(name: string, options?: { readonly version?: string }): Promise<PutAnswer>;
+  /**
+   * Sets how many replicas a deployment has.
+   *
+   * @throws {ServeError} `replicas_out_of_bounds` when autoscaling would never go there
+   */
+  scale(application: string, deployment: string, replicas: number): Promise<ScaleAnswer>;
   /** Whether the cluster has a bundle's file already. */
   hasBlob(digest: string): Promise<boolean>;
   putBlob(digest: string, content: Blob | Uint8Array<ArrayBuffer>): Promise<void>;
@@ -104,6 +154,12 @@ export function createAdminClient(address: string, options: AdminClientOptions =
   return {
     status: () => json("GET", "status"),
     nodes: () => json("GET", "nodes"),
+    drainNode: (node, drainOptions = {}) => json("POST", `nodes/${part(node)}/drain`, drainOptions),
+    undrainNode: async (node) => drain(await send(connection, { method: "POST", path: `nodes/${part(node)}/undrain` })),
+    demand: () => json("GET", "demand"),
+    rollback: (name, rollbackOptions = {}) => json("POST", `applications/${part(name)}/rollback`, rollbackOptions),
+    scale: (application, deployment, replicas) =>
+      json("POST", `applications/${part(application)}/deployments/${part(deployment)}/scale`, { replicas }),
     application: (name) => json("GET", `applications/${part(name)}`),
     putApplication: (name, body, put = {}) =>
       json("PUT", `applications/${part(name)}${put.plan === true ? "?plan=true" : ""}`, body),

@@ -30,7 +30,7 @@ export type CorsOptions = Pick<CorsSpec, "origins"> & {
   readonly methods?: readonly string[] | undefined;
   /** Request headers a page may send; default: whatever it asks for. */
   readonly headers?: readonly string[] | undefined;
-  /** Headers of the answer that a page may read; default `x-request-id`, `x-thornback-version` and `retry-after`. */
+  /** Headers of the answer that a page may read; default `x-request-id`, `x-thornback-version`, `x-thornback-degraded` and `retry-after`. */
   readonly exposedHeaders?: readonly string[] | undefined;
   /** Whether browsers send cookies; default false. Needs a list of origins. */
   readonly credentials?: boolean | undefined;

@@ -128,6 +128,7 @@ export class BatchMethodQueue<I, O, T = I> {
       },
       isChoosing: this.#definition.options.bucketBy !== undefined,
       report: (method) => this.#batcher?.report(method),
+      work: () => this.#batcher?.work,
       attach: ({ clock, defer, metrics, deployment, method }) => {
         this.#method = method;
         this.#deps = { clock, defer, metrics: batchMetrics(metrics, deployment, method) };

@@ -1,4 +1,5 @@
-import { currentRequest, runInScope, runOutsideScope, type RequestContext } from "../core/request-scope.ts";
+import type { RequestContext } from "../core/request-context.ts";
+import { currentRequest, runInScope, runOutsideScope } from "../core/request-scope.ts";
 import { callerLocation } from "../core/user-frame.ts";
 import { BatchMethodCaller, BatchMethodQueue, type BatchMethodLimits, type BatchSuitOptions } from "./batch-method.ts";
 

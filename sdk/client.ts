@@ -9,7 +9,15 @@ import { remoteCall } from "./remote-call.ts";
  * What programs outside a cluster import as `thornback/client`. Nothing here needs Node: it runs in browsers.
  */
 export { createAdminClient } from "./admin-client.ts";
-export type { AdminClient, AdminClientOptions, Explanation, PutAnswer, PutBody } from "./admin-client.ts";
+export type {
+  AdminClient,
+  AdminClientOptions,
+  DrainAnswer,
+  Explanation,
+  PutAnswer,
+  PutBody,
+  ScaleAnswer,
+} from "./admin-client.ts";
 export { deploy } from "./deploy.ts";
 export type { DeployOptions, DeployedApplication } from "./deploy.ts";
 export { ServeError } from "../core/error.ts";

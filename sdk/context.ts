@@ -1,6 +1,7 @@
-import { currentScope, type RequestContext } from "../core/request-scope.ts";
+import type { RequestContext } from "../core/request-context.ts";
+import { currentScope } from "../core/request-scope.ts";
 
-export type { RequestContext } from "../core/request-scope.ts";
+export type { RequestContext } from "../core/request-context.ts";
 
 /** What `setup` is told of the replica it prepares. */
 export type SetupContext = {

@@ -9,6 +9,14 @@ export type { BatchMethod, BatchOptions } from "./batch.ts";
 export type { BatchMethodLimits, BatchSuitOptions } from "./batch-method.ts";
 export { requestContext } from "./context.ts";
 export type { RequestContext, SetupContext } from "./context.ts";
+export type {
+  AutoscalingOptions,
+  PolicyInput,
+  PolicyResult,
+  RolloutOptions,
+  Scores,
+  VerifyInput,
+} from "./control-functions.ts";
 export { deployment } from "./deployment.ts";
 export type { Bound, Deployment, DeploymentOptions, FetchFunction } from "./deployment.ts";
 export { fromNode } from "./from-node.ts";

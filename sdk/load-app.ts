@@ -2,6 +2,7 @@ import { basename, dirname, extname, resolve } from "node:path";
 import type { AccessSpec, CorsSpec } from "../core/access.ts";
 import { readDeploymentOptions } from "../core/deployment-options.ts";
 import { InvalidSpecError } from "../core/error.ts";
+import { checkFallbacks } from "../core/fallback.ts";
 import type { ApplicationName, DeploymentName } from "../core/ids.ts";
 import { MOST_DEPLOYMENTS, MOST_SPEC_DEPTH } from "../core/limits.ts";
 import { isRecord, ProblemList } from "../core/problem-list.ts";
@@ -10,8 +11,10 @@ import type { DeploymentOptionsSpec, IngressKind } from "../core/spec.ts";
 import { applicationParts } from "./application.ts";
 import type { ApplicationParts } from "./application.ts";
 import { declaresMember } from "./class-fields.ts";
+import type { ControlFunctions } from "./control-functions.ts";
 import { boundParts, isClass } from "./deployment.ts";
-import type { BoundParts, DeploymentClass, FetchFunction } from "./deployment.ts";
+import type { BoundParts, CodePart, DeploymentClass, FetchFunction } from "./deployment.ts";
+import { functionFallback, refuseUnguarded } from "./fallback.ts";
 
 /** A bound deployment among the arguments of another: by now it has a name. */
 export class DeploymentReference {
@@ -31,6 +34,10 @@ export type GraphDeployment = {
   readonly options: DeploymentOptionsSpec;
   /** As the user wrote them, for settings that are laid over them. */
   readonly rawOptions: Readonly<Record<string, unknown>>;
+  /** Those that the control plane asks, in a process of a replica. */
+  readonly functions?: ControlFunctions | undefined;
+  /** What of the user's `target` was made of; undefined: it is the user's own. */
+  readonly sources?: readonly CodePart[] | undefined;
 };
 
 /** An application as a module exports it. */
@@ -178,7 +185,8 @@ class GraphWalk {
     // Its place is taken before its arguments are walked, so that the ingress comes first.
     const index = this.deployments.length;
     const options = readDeploymentOptions(this.#problems, `deployments.${name}`, parts.options);
-    const placed = { name, target: parts.target, args: [], options, rawOptions: parts.options };
+    const { target, sources, functions } = parts;
+    const placed = { name, target, args: [], options, rawOptions: parts.options, sources, functions };
     this.deployments.push(placed);
     const args = parts.args.map((arg) =>
       replaceNested(arg, (value) => {
@@ -186,13 +194,26 @@ class GraphWalk {
         return inner === undefined ? undefined : new DeploymentReference(this.visit(inner));
       }),
     );
-    this.deployments[index] = { ...placed, args };
+    const fallback = this.#fallbackOf(name, parts);
+    const rest =
+      fallback === undefined
+        ? {}
+        : { options: { ...options, fallback }, rawOptions: { ...parts.options, fallback: fallback as string } };
+    this.deployments[index] = { ...placed, args, ...rest };
     return name;
   }
 
   nameOf(bound: unknown): DeploymentName | undefined {
     const parts = boundParts(bound);
     return parts === undefined ? undefined : this.#names.get(parts);
+  }
+
+  #fallbackOf(name: DeploymentName, parts: BoundParts): DeploymentName | undefined {
+    const { fallback } = parts;
+    if (fallback === undefined) return undefined;
+    const other = typeof fallback === "function" ? functionFallback(name, parts, fallback) : fallback;
+    refuseUnguarded(name, parts.target, other.target);
+    return this.visit(other);
   }
 
   #nameFor(parts: BoundParts): DeploymentName {
@@ -225,7 +246,9 @@ function buildGraph(parts: ApplicationParts, options: LoadOptions, isSingle: boo
   if (root === undefined) throw new InvalidSpecError(`application ${name}: the ingress is not a bound deployment`);
   const walk = new GraphWalk(problems);
   const ingress = walk.visit(root);
+  checkFallbacks(problems, walk.deployments);
   problems.throwIfAny(`application ${name}`);
+  refuseSilentFallbacks(ingress, walk.deployments);
   return {
     name,
     routePrefix,
@@ -241,13 +264,30 @@ function buildGraph(parts: ApplicationParts, options: LoadOptions, isSingle: boo
 }
 
 function ingressKindOf(name: string, target: DeploymentClass | FetchFunction): IngressKind {
-  if (!isClass(target) || declaresMember(target, "fetch")) return "fetch";
-  if (declaresMember(target, "predict")) return "predict";
-  // One that takes WebSockets alone answers everything else itself, with 404.
-  if (declaresMember(target, "websocket")) return "fetch";
+  const kind = answerKindOf(target);
+  if (kind !== undefined) return kind;
   throw new InvalidSpecError(
     `deployment ${name} cannot be an ingress: its class has neither fetch(request) nor predict(input) nor websocket(socket, request); add one, or pass it to the bind of another deployment`,
   );
+}
+
+function answerKindOf(target: DeploymentClass | FetchFunction): IngressKind | undefined {
+  if (!isClass(target) || declaresMember(target, "fetch")) return "fetch";
+  if (declaresMember(target, "predict")) return "predict";
+  // One that takes WebSockets alone answers everything else itself, with 404.
+  return declaresMember(target, "websocket") ? "fetch" : undefined;
+}
+
+/** What stands in for an ingress gets HTTP requests. Fallbacks end: there are no circles of them. */
+function refuseSilentFallbacks(ingress: DeploymentName, deployments: readonly GraphDeployment[]): void {
+  const find = (name: DeploymentName | undefined): GraphDeployment | undefined =>
+    deployments.find((each) => each.name === name);
+  for (let at = find(find(ingress)?.options.fallback); at !== undefined; at = find(at.options.fallback)) {
+    if (answerKindOf(at.target) !== undefined) continue;
+    throw new InvalidSpecError(
+      `deployment ${at.name} cannot be the fallback of the ingress ${ingress}: its class has neither fetch(request) nor predict(input); add one`,
+    );
+  }
 }
 
 function refuseClashes(graphs: readonly ApplicationGraph[]): void {

@@ -2,12 +2,12 @@ import { Cancellation } from "../core/cancellation.ts";
 import type { Clock } from "../core/clock.ts";
 import { CancelledError, HandlerError, QueueFullError } from "../core/error.ts";
 import { MOST_STREAM_WAITING_ITEMS, STREAM_LAG_TIMEOUT_MS } from "../core/limits.ts";
+import type { RequestContext } from "../core/request-context.ts";
 import {
   currentRequest,
   runInScope,
   runOutsideScope,
   type CurrentScope,
-  type RequestContext,
   type RequestScope,
 } from "../core/request-scope.ts";
 import { callerLocation } from "../core/user-frame.ts";

@@ -143,6 +143,7 @@ export class OnnxModel {
       maxBatchSize: batch.maxBatchSize,
       isChoosing: batch.pad !== undefined,
       report: () => this.#runner?.batchReport(this.#path),
+      work: () => this.#runner?.batchWork,
       attach: ({ clock, defer, metrics, deployment }) => {
         this.#deps = { clock, defer, metrics: batchMetrics(metrics, deployment, this.#path) };
       },

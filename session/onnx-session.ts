@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
+import { BusyTime } from "../core/busy-time.ts";
 import type { Clock } from "../core/clock.ts";
 import { DeadlineExceededError, ModelError, QueueFullError } from "../core/error.ts";
 import { MOST_SESSION_WAITING_RUNS } from "../core/limits.ts";
@@ -47,6 +48,26 @@ type Order = ThreadRequest extends infer R ? (R extends ThreadRequest ? Omit<R, 
 
 /** Answers that threads of this process owe. */
 let owedCount = 0;
+const busyTime = new BusyTime();
+/** Runs that are under way for nobody, by a number of their own. */
+const abandoned = new Map<number, string>();
+let lastAbandoned = 0;
+
+/** Milliseconds that at least one thread of this process has been at work, all together. */
+export function threadBusyMs(): number {
+  return busyTime.totalMs(performance.now());
+}
+
+/** Runs of models in this process that go on although their callers are gone. */
+export function abandonedModelRuns(): readonly { readonly id: number; readonly name: string }[] {
+  return [...abandoned].map(([id, name]) => ({ id, name }));
+}
+
+function owe(change: number): void {
+  owedCount += change;
+  if (owedCount > 0) busyTime.begin(performance.now());
+  else busyTime.end(performance.now());
+}
 
 /** Whether a thread is at work. While one is, `process.exit` would abort the process with a core dump. */
 export function isThreadBusy(): boolean {
@@ -88,7 +109,7 @@ class OnnxThread {
     return new Promise((resolve, reject) => {
       if (this.#pending.size === 0) this.#worker.ref();
       this.#pending.set(id, { resolve, reject });
-      owedCount++;
+      owe(1);
       this.#worker.postMessage({ ...order, id } satisfies ThreadRequest, transfer);
     });
   }
@@ -101,7 +122,7 @@ class OnnxThread {
 
   #take(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
-    if (this.#pending.delete(id)) owedCount--;
+    if (this.#pending.delete(id)) owe(-1);
     if (this.#pending.size === 0) this.#worker.unref();
     return pending;
   }
@@ -109,7 +130,7 @@ class OnnxThread {
   #end(error: Error): void {
     this.#ended ??= error;
     const all = [...this.#pending.values()];
-    owedCount -= all.length;
+    owe(-all.length);
     this.#pending.clear();
     for (const pending of all) pending.reject(error);
   }
@@ -288,6 +309,11 @@ class OnnxSession implements ModelSession {
   /** Never rejects: the outcome goes to the run's caller. */
   async #begin(run: WaitingRun): Promise<void> {
     this.#begun++;
+    let number = 0;
+    const unsubscribe = run.caller.cancellation.onCancel(() => {
+      number = ++lastAbandoned;
+      abandoned.set(number, this.#name);
+    });
     try {
       const { feeds, transfer } = toWire(run.feeds);
       const reply = await this.#thread.ask({ kind: "run", feeds }, transfer);
@@ -297,6 +323,8 @@ class OnnxSession implements ModelSession {
       run.reject(new ModelError(`${this.#name} failed: ${String(error)}`, { cause: error }));
     } finally {
       run.unsubscribe();
+      unsubscribe();
+      abandoned.delete(number);
       this.#begun--;
       if (this.#begun === 0) this.#onIdle?.();
       this.#beginNext();

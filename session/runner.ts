@@ -1,6 +1,7 @@
 import { errorOf } from "../batching/batch-run.ts";
 import { Batcher, type BatcherDeps } from "../batching/batcher.ts";
 import type { BatchReport } from "../core/assignment.ts";
+import type { BatchWork } from "../core/construction.ts";
 import { Cancellation } from "../core/cancellation.ts";
 import { paddedLength, sizesOf, type Padding, type Sizes } from "./padding.ts";
 import type { Feeds, ModelSession, RunCaller } from "./session.ts";
@@ -55,6 +56,11 @@ export class Runner {
   /** How its batches fare, under the name of `method`; undefined where runs are not stacked. */
   batchReport(method: string): BatchReport | undefined {
     return this.#batcher?.report(method);
+  }
+
+  /** How much its batches have done; undefined where runs are not stacked. */
+  get batchWork(): BatchWork | undefined {
+    return this.#batcher?.work;
   }
 
   /** @throws {InvalidRequestError} when the feeds do not fit; they never reach the runtime then. */

@@ -1,5 +1,7 @@
 import type { ApplicationName, DeploymentName, Digest, Version } from "../core/ids.ts";
 import { deploymentId } from "../core/ids.ts";
+import { ProblemList } from "../core/problem-list.ts";
+import { readRollout } from "../core/rollout-options.ts";
 import type { ApplicationSpec, DeploymentOptionsSpec, DeploymentSpec } from "../core/spec.ts";
 import type { DesiredDeployment } from "./event.ts";
 import type { RunTimeOptions } from "./run-time.ts";
@@ -51,6 +53,7 @@ function optionsOf(deployment: SimDeployment): DeploymentOptionsSpec {
   return {
     numReplicas: deployment.replicas,
     autoscaling: undefined,
+    rollout: readRollout(new ProblemList(), "rollout", undefined),
     resources: { cpus: deployment.cpus, gpus: deployment.gpus, memoryBytes: 0, custom: {} },
     placement: { labels: {}, maxReplicasPerNode: 0 },
     env: { [BEHAVIOUR]: JSON.stringify(deployment.behaviour) },

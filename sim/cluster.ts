@@ -31,6 +31,8 @@ export type SimulationOptions = {
   /** Virtual time during which faults and changes happen; as long without faults. */
   readonly faultMs: number;
   readonly hasFaults: boolean;
+  /** How many times the usual load; 1 without. */
+  readonly load?: number | undefined;
   readonly onLine?: ((line: string) => void) | undefined;
   /** Parts to replace by broken ones, to see that the checks find out. */
   readonly doubles?: SimulationDoubles;
@@ -97,7 +99,11 @@ class Cluster {
     this.#options = options;
     const scenario = scenarioOf(streamOf(seed, "scenario"));
     const { nodes, applications } = scenario;
-    this.#sources = scenario.sources;
+    const { load = 1 } = options;
+    this.#sources = scenario.sources.map((source) => ({
+      ...source,
+      requestsPerSecond: source.requestsPerSecond * load,
+    }));
     const { checks, isAtRest } = createChecks(nodes);
     this.#isAtRest = isAtRest;
     const tally: Check = {

@@ -1,7 +1,7 @@
 /**
  * Runs simulated worlds: `npm run sim -- --seed 7` for one, `--count 100` for many (seeds from `--seed` on, spread over
  * `--jobs` processes). `--minutes` is the virtual time during which faults happen (0.35), `--faults off` leaves them out,
- * `--verbose` prints every line. A seed and a commit say everything about a run: on a violation both are printed, with
+ * `--load` multiplies the clients' requests (1), `--verbose` prints every line. A seed and a commit say everything about a run: on a violation both are printed, with
  * the check's name and the last lines of the transcript, and the exit code is 1.
  */
 import { execFileSync, fork } from "node:child_process";
@@ -17,6 +17,7 @@ type Arguments = {
   readonly count: number;
   readonly jobs: number;
   readonly minutes: number;
+  readonly load: number;
   readonly hasFaults: boolean;
   readonly isVerbose: boolean;
 };
@@ -28,15 +29,23 @@ function readArguments(): Arguments {
       count: { type: "string", default: "1" },
       jobs: { type: "string", default: String(Math.min(availableParallelism(), 8)) },
       minutes: { type: "string", default: "0.35" },
+      load: { type: "string", default: "1" },
       faults: { type: "string", default: "on" },
       verbose: { type: "boolean", default: false },
     },
   });
-  const numbers = { count: Number(values.count), jobs: Number(values.jobs), minutes: Number(values.minutes) };
+  const numbers = {
+    count: Number(values.count),
+    jobs: Number(values.jobs),
+    minutes: Number(values.minutes),
+    load: Number(values.load),
+  };
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
   const areValid = Object.values({ ...numbers, seed }).every((value) => Number.isFinite(value) && value >= 0);
   if (!areValid || (values.faults !== "on" && values.faults !== "off")) {
-    console.error("usage: sim [--seed N] [--count N] [--jobs N] [--minutes M] [--faults on|off] [--verbose]");
+    console.error(
+      "usage: sim [--seed N] [--count N] [--jobs N] [--minutes M] [--load L] [--faults on|off] [--verbose]",
+    );
     process.exit(64);
   }
   return { ...numbers, seed, hasFaults: values.faults === "on", isVerbose: values.verbose };
@@ -63,7 +72,7 @@ function print(result: RunResult, args: Arguments): void {
     console.log(`\n  VIOLATION of ${check} at ${at.toFixed(3)} ms: ${message}`);
   }
   if (violations.length === 0) return;
-  const options = `--seed ${seed} --minutes ${args.minutes}${args.hasFaults ? "" : " --faults off"}`;
+  const options = `--seed ${seed} --minutes ${args.minutes}${args.load === 1 ? "" : ` --load ${args.load}`}${args.hasFaults ? "" : " --faults off"}`;
   console.log(`  commit ${commit()}; replay with: npm run sim -- ${options} --verbose\n`);
   for (const line of result.tail.slice(-TAIL_LINES)) console.log(`  ${line}`);
   console.log("");
@@ -74,6 +83,7 @@ async function runOne(seed: number, args: Arguments): Promise<RunResult> {
     seed,
     faultMs: args.minutes * 60_000,
     hasFaults: args.hasFaults,
+    load: args.load,
     onLine: args.isVerbose ? (line) => console.log(line) : undefined,
   });
 }

@@ -113,11 +113,38 @@ export class SimClock implements Clock {
 
 /** Captured before anything could replace it; only the barrier uses it. */
 const realSetImmediate = globalThis.setImmediate;
+/** A turn of the runtime's loop costs more than a step; this many share one. */
+const STEPS_PER_TURN = 64;
 
 /**
- * Waits until every microtask that the last callback started has run, nested ones too: they all come before the
- * runtime's next turn. Holds only while nothing in the process does real input or output.
+ * Calls `step` again and again until it answers false, and lets every microtask that a step started run before the
+ * next, nested ones too: the runtime does so between any two of its immediate callbacks. Holds only while nothing in the
+ * process does real input or output.
  */
+export function runSteps(step: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    const runOne = (): void => {
+      if (isOver) return;
+      try {
+        isOver = !step();
+      } catch (error) {
+        isOver = true;
+        reject(error);
+        return;
+      }
+      if (isOver) resolve();
+    };
+    const runTurn = (): void => {
+      if (isOver) return;
+      for (let count = 0; count < STEPS_PER_TURN; count++) realSetImmediate(runOne);
+      realSetImmediate(runTurn);
+    };
+    runTurn();
+  });
+}
+
+/** Waits until every microtask that was started so far has run, nested ones too; see {@link runSteps}. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => {
     realSetImmediate(resolve);

@@ -1,6 +1,6 @@
 import { HandlerError, ServeError } from "../core/error.ts";
 import type { DeploymentId, DeploymentName, ReplicaId, RequestId, Version } from "../core/ids.ts";
-import type { RequestContext } from "../core/request-scope.ts";
+import type { RequestContext } from "../core/request-context.ts";
 import { batch } from "../sdk/batch.ts";
 import { requestContext } from "../sdk/context.ts";
 import { DeploymentReference, type GraphDeployment } from "../sdk/load-app.ts";

@@ -2,6 +2,7 @@ import { invariant } from "../core/assert.ts";
 import { Cancellation } from "../core/cancellation.ts";
 import { CancelledError } from "../core/error.ts";
 import type { DeploymentId, ReplicaId } from "../core/ids.ts";
+import type { DeploymentLoad } from "../core/load.ts";
 import type { TableUpdate } from "../core/table.ts";
 import { isStream } from "../proto/body.ts";
 import type { WorkerLink } from "../proto/control/link.ts";
@@ -64,7 +65,8 @@ export class SimProxy {
     const { clock, random, defer } = process;
     const log = createSimLog(process.name, this.#emit, world.onLine);
     const metrics = createRouterMetrics(process.name, this.#emit);
-    const routerDeps = { clock, random, defer, log, metrics, network: world.net.network(process) };
+    const onLoads = (loads: readonly DeploymentLoad[]): void => void this.#link.send({ kind: "loads", loads });
+    const routerDeps = { clock, random, defer, log, metrics, network: world.net.network(process), onLoads };
     this.#routers = deps.createRouters?.(routerDeps) ?? new Routers(routerDeps, "proxy");
     const nodeMetrics = (): Promise<string> => Promise.resolve("");
     this.#proxy = new Proxy({ clock, random, log, metrics, routers: this.#routers, nodeMetrics });

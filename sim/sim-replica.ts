@@ -4,6 +4,7 @@ import { createMetrics } from "../core/metric-registry.ts";
 import type { WorkerLink } from "../proto/control/link.ts";
 import type { ChildMessage, ParentMessage, ReplicaOrder, RunFile } from "../proto/control/message.ts";
 import { ReplicaProcess } from "../worker/replica/replica-process.ts";
+import { NO_VITALS } from "../worker/replica/vitals.ts";
 import type { EventSink } from "./event.ts";
 import { createSimLog } from "./sim-log.ts";
 import type { SimLinks } from "./sim-link.ts";
@@ -62,6 +63,7 @@ export function startSimReplica(deps: SimReplicaDeps): void {
     send: say,
     redial: () => link.redial(),
     onReady: () => {},
+    vitals: NO_VITALS,
     exit,
   });
   const onMessage = (came: ParentMessage): void => {

@@ -98,11 +98,13 @@ export class SimSpawner {
     return {
       pid: process.pid,
       startTicks,
-      terminate: () => {
+      residentBytes: () => undefined,
+      isStopped: () => process.isPaused,
+      terminate: (killAfterMs = KILL_AFTER_MS) => {
         if (isTerminated) return;
         isTerminated = true;
         clock.after(TERMINATE_MS, () => process.run(() => process.die({ ...KILLED, signal: "SIGTERM" })));
-        clock.after(KILL_AFTER_MS, () => process.die(KILLED));
+        clock.after(killAfterMs, () => process.die(KILLED));
       },
       check: () => {},
     };

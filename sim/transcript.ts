@@ -9,16 +9,14 @@ import type { SimEvent } from "./event.ts";
 
 /** Lines kept for a report of a broken run. */
 const LINES_KEPT = 400;
+const MOST_UNHASHED_LENGTH = 64 * 1024;
 
 function valueText(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
   if (value instanceof Set || value instanceof Map) return `#${value.size}`;
   if (Array.isArray(value)) return `[${value.map((item) => valueText(item)).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
-    return `{${Object.entries(value)
-      .map(([name, field]) => `${name}=${valueText(field)}`)
-      .join(",")}}`;
-  }
-  return String(value);
+  const fields = Object.entries(value).map(([name, field]) => `${name}=${valueText(field)}`);
+  return `{${fields.join(",")}}`;
 }
 
 /** The line of an event. */
@@ -33,6 +31,8 @@ export function transcriptLine(at: number, event: SimEvent): string {
 /** Everything that happened in a run. */
 export class Transcript {
   readonly #hash = createHash("sha256");
+  /** Lines that wait to be hashed together: one by one that would cost more than to write them. */
+  #unhashed = "";
   readonly #last: string[] = [];
   readonly #onLine: ((line: string) => void) | undefined;
   #count = 0;
@@ -45,7 +45,8 @@ export class Transcript {
   /** Adds an event. */
   write(at: number, event: SimEvent): void {
     const line = transcriptLine(at, event);
-    this.#hash.update(line).update("\n");
+    this.#unhashed += `${line}\n`;
+    if (this.#unhashed.length > MOST_UNHASHED_LENGTH) this.#hashAll();
     this.#count += 1;
     this.#last.push(line);
     if (this.#last.length > 2 * LINES_KEPT) this.#last.splice(0, LINES_KEPT);
@@ -63,6 +64,12 @@ export class Transcript {
 
   /** Hash over all lines so far; two runs of one seed agree on it. */
   digest(): string {
+    this.#hashAll();
     return this.#hash.copy().digest("hex").slice(0, 16);
+  }
+
+  #hashAll(): void {
+    this.#hash.update(this.#unhashed);
+    this.#unhashed = "";
   }
 }

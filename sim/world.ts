@@ -2,7 +2,7 @@ import type { Random } from "../core/random.ts";
 import type { Check, Violation } from "./check/check.ts";
 import type { EventSink, SimEvent } from "./event.ts";
 import { streamOf } from "./seed.ts";
-import { SimClock, settle } from "./sim-clock.ts";
+import { runSteps, SimClock } from "./sim-clock.ts";
 import { SimNet } from "./sim-net.ts";
 import { SimProcess } from "./sim-process.ts";
 import { CALM, Topology } from "./topology.ts";
@@ -20,6 +20,9 @@ export type WorldOptions = {
   /** Gets every line of the transcript, and every line that production code logs. */
   readonly onLine?: ((line: string) => void) | undefined;
 };
+
+/** Lines of a stack that are kept: where something was thrown. */
+const STACK_LINES = 2;
 
 /** The simulated world. */
 export class World {
@@ -73,12 +76,16 @@ export class World {
   /** Runs events until `untilMs`, the first violation, or `isOver`. */
   async run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
     const onRejection = (reason: unknown): void => this.#uncaught(reason);
+    // Errors are a part of normal operation here, and their stacks cost more than all else about them.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = STACK_LINES;
     process.on("unhandledRejection", onRejection);
     try {
-      while (this.#violations.length === 0 && !isOver() && this.#step(untilMs)) await settle();
+      await runSteps(() => this.#violations.length === 0 && !isOver() && this.#step(untilMs));
       if (this.#violations.length === 0 && !isOver()) this.clock.skipTo(untilMs);
     } finally {
       process.off("unhandledRejection", onRejection);
+      Error.stackTraceLimit = stackTraceLimit;
     }
   }
 

@@ -186,11 +186,11 @@ export class Children {
     child.link?.send(message);
   }
 
-  /** Ends a process: SIGTERM, then SIGKILL. `cause` is reported in place of the signal. */
-  end(child: Child, cause?: string): void {
+  /** Ends a process: SIGTERM, then SIGKILL, KILL_AFTER_MS later where nothing else is said. `cause` is reported in place of the signal. */
+  end(child: Child, cause?: string, killAfterMs?: number): void {
     if (cause !== undefined && !this.#causes.has(child.id)) this.#causes.set(child.id, cause);
     child.isEnding = true;
-    child.process.terminate();
+    child.process.terminate(killAfterMs);
   }
 
   #remember(child: Child, assigned: ReplicaOrder): void {

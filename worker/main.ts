@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { systemClock } from "../core/clock.ts";
 import { DeploymentUnavailableError } from "../core/error.ts";
-import { MOST_UNWRITTEN_LOG_BYTES } from "../core/limits.ts";
+import { LEAVE_WAIT_MS, MOST_UNWRITTEN_LOG_BYTES } from "../core/limits.ts";
 import { createMetrics } from "../core/metric-registry.ts";
 import type { Address } from "../core/network.ts";
 import type { WorkerConfig } from "../core/process-config.ts";
@@ -117,6 +117,8 @@ async function main(): Promise<void> {
 async function end(): Promise<void> {
   if (isEnding) return;
   isEnding = true;
+  // The head's own node ends with its controller.
+  if (config.controller !== undefined) await worker?.departure.leave(LEAVE_WAIT_MS);
   await worker?.drain();
   lifeline.close();
   await rm(isLongPath ? socketDir : controlSocket, { recursive: true, force: true });

@@ -49,6 +49,7 @@ export class ProxyKeeper {
   #hasListened: boolean;
   #wasToldReady = false;
   #hasFailed = false;
+  #isOut = false;
 
   constructor(deps: ProxyKeeperDeps) {
     this.#deps = deps;
@@ -88,6 +89,18 @@ export class ProxyKeeper {
     const slot = this.#slots.find(({ isEmpty }) => isEmpty);
     if (slot === undefined) this.#deps.children.end(child, "one proxy more than the node is to have");
     else slot.adopt(child);
+  }
+
+  /** The node was emptied, so that load balancers are to go elsewhere; or it is used again. */
+  setOut(isOut: boolean): void {
+    if (this.#isOut === isOut) return;
+    this.#isOut = isOut;
+    for (const slot of this.#slots) slot.setOut(isOut);
+  }
+
+  /** One is connected, for the first time or again. */
+  connected(child: Child): void {
+    if (this.#isOut) this.#slots.find((one) => one.holds(child))?.setOut(true);
   }
 
   /** One said where it listens, or why it does not. */

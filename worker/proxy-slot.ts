@@ -71,6 +71,11 @@ export class ProxySlot {
     this.#reason = address === undefined ? reason : "";
   }
 
+  /** Whether its process is to send load balancers elsewhere. */
+  setOut(isOut: boolean): void {
+    if (this.#child !== undefined) this.#deps.children.send(this.#child, { kind: "rotation", isOut });
+  }
+
   /** Its process is gone. */
   gone(child: Child, exit: ProcessExit): void {
     const { clock, random, log } = this.#deps;

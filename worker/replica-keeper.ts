@@ -17,7 +17,7 @@ import { ADOPT_SILENT_MS, CHILD_GRACE_MS, TEARDOWN_TIMEOUT_MS } from "../core/li
 import type { LogFields, Logger } from "../core/log.ts";
 import type { Metrics } from "../core/metric.ts";
 import type { Random } from "../core/random.ts";
-import type { ReplicaOrder, ReplicaProcessReport } from "../proto/control/message.ts";
+import type { BeatMessage, ReplicaOrder, ReplicaProcessReport } from "../proto/control/message.ts";
 import type { Bundles } from "./bundles.ts";
 import type { Child, Children } from "./children.ts";
 import type { AssignAction } from "./decide/assign.ts";
@@ -25,6 +25,8 @@ import { assign } from "./decide/assign.ts";
 import type { ProcessExit } from "./decide/exit-reason.ts";
 import { exitReason } from "./decide/exit-reason.ts";
 import { restart } from "./decide/restart.ts";
+import { oomText } from "./health-reason.ts";
+import { HealthWatch } from "./health-watch.ts";
 import type { ReplicaFailure, ReplicaRecord } from "./replica-record.ts";
 import { createRecord, toKnown, toReport } from "./replica-record.ts";
 import type { WarmPool } from "./warm-pool.ts";
@@ -42,6 +44,8 @@ export type ReplicaKeeperDeps = {
   /** The node's label `zone`; empty without. */
   readonly zone: string;
   readonly secret: () => string;
+  /** Replicas are started with an inspector. */
+  readonly isDebugged: boolean;
   readonly listener: ReplicaKeeperListener;
 };
 
@@ -59,12 +63,20 @@ export interface ReplicaKeeperListener {
 export class ReplicaKeeper {
   readonly #deps: ReplicaKeeperDeps;
   readonly #records = new Map<ReplicaId, ReplicaRecord>();
+  readonly #health: HealthWatch;
   #wanted: readonly AssignedReplica[] = [];
   #wakeTimer: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(deps: ReplicaKeeperDeps) {
     this.#deps = deps;
+    this.#health = new HealthWatch({
+      clock: deps.clock,
+      records: () => this.#records.values(),
+      isDebugged: deps.isDebugged,
+      fail: (record, failure, killAfterMs) => this.#fail(record, failure, killAfterMs),
+      onChange: () => deps.listener.onChange(),
+    });
   }
 
   /** From now on these are to run. */
@@ -94,7 +106,9 @@ export class ReplicaKeeper {
       launch,
     };
     const record = createRecord(assigned);
-    Object.assign(record, { phase: "starting", child, order, startedAt: this.#deps.clock.now(), reason: "re-adopted" });
+    const restarts = order.restarts ?? 0;
+    const startedAt = this.#deps.clock.now();
+    Object.assign(record, { phase: "starting", child, order, restarts, startedAt, reason: "re-adopted" });
     this.#records.set(assigned.id, record);
     if (!this.#wanted.some(({ id }) => id === assigned.id)) this.#wanted = [...this.#wanted, assigned];
     this.#limitStart(record);
@@ -137,6 +151,11 @@ export class ReplicaKeeper {
     return new Promise((resolve) => (this.#onEmpty = resolve));
   }
 
+  /** Watches them no more. */
+  close(): void {
+    this.#health.close();
+  }
+
   /** Longest time that one of the replicas gets to finish, in milliseconds; 0 without any. */
   get longestDrainMs(): number {
     const times = [...this.#records.values()].map(({ assigned }) => assigned.launch.options.gracefulShutdownTimeoutMs);
@@ -149,9 +168,11 @@ export class ReplicaKeeper {
     if (record === undefined) return;
     record.report = report;
     const isOver = record.phase === "draining" || record.phase === "ending";
-    if (report.state === "ready" && record.phase === "starting") this.#ready(record);
+    if (report.state === "ready" && record.phase === "starting") becomeReady(this.#deps, record);
     if (report.state === "starting" && record.phase === "starting") record.reason = report.reason;
-    if (report.state === "failed" && !isOver) {
+    // One that gave up by itself drained first.
+    const isOwnDrain = record.phase === "draining" && record.assigned.desired === "run";
+    if (report.state === "failed" && (!isOver || isOwnDrain)) {
       this.#fail(record, { reason: report.reason, cause: report.isPermanent ? "permanent" : "ordinary" });
     }
     // Drains without having been told by this worker: by the one before it, or because that was away too long.
@@ -161,6 +182,12 @@ export class ReplicaKeeper {
       limitDrain(this.#deps, record, child);
     }
     this.#deps.listener.onChange();
+  }
+
+  /** A replica's event loop runs. */
+  beat(child: Child, beat: BeatMessage): void {
+    const record = this.#of(child);
+    if (record !== undefined) this.#health.heard(record, beat);
   }
 
   /** Whether a child that is gone was a replica's process; if so the replica is started again, or is stopped. */
@@ -175,7 +202,7 @@ export class ReplicaKeeper {
       this.#ended(
         record,
         record.failure ?? { reason: beforeReady(record, exit), cause: "ordinary" },
-        exitReason(exit).label,
+        record.failure?.label ?? exitReason(exit).label,
       );
     this.#deps.listener.onChange();
     return true;
@@ -201,7 +228,7 @@ export class ReplicaKeeper {
     if (record === undefined) return;
     this.#deps.log.debug(fields(record, { action: action.kind, reason: action.reason }), "replica");
     if (action.kind === "end") this.#end(record);
-    if (action.kind === "drain") this.#drain(record, action.timeoutMs);
+    if (action.kind === "drain") beginDrain(this.#deps, record, action.timeoutMs);
     if (action.kind === "reconfigure" && record.child !== undefined && record.order !== undefined) {
       const order = { ...record.order, launch: { ...record.order.launch, options: action.options } };
       // A child that is not connected just now is compared again once it is.
@@ -220,6 +247,8 @@ export class ReplicaKeeper {
       failure: undefined,
       readyAt: undefined,
       restartAt: undefined,
+      vitalSigns: undefined,
+      memory: undefined,
       startedAt: this.#deps.clock.now(),
       preparing,
     } satisfies Partial<ReplicaRecord>);
@@ -238,7 +267,8 @@ export class ReplicaKeeper {
       record.preparing = undefined;
       const { child, pool: from } = pool.take();
       const { id: replicaId, version, launch } = assigned;
-      record.order = { replicaId, version, node, zone, callSecret: secret(), ...code, launch };
+      const { restarts } = record;
+      record.order = { replicaId, version, node, zone, callSecret: secret(), ...code, launch, restarts };
       record.child = child;
       record.pool = from;
       record.reason = "waiting for a process";
@@ -253,24 +283,12 @@ export class ReplicaKeeper {
     listener.onChange();
   }
 
-  #ready(record: ReplicaRecord): void {
-    const { clock, metrics, log } = this.#deps;
-    record.limit?.cancel();
-    record.phase = "ready";
-    record.readyAt = clock.now();
-    record.failedStarts = 0;
-    const seconds = (record.readyAt - record.startedAt) / 1_000;
-    const labels = { deployment: record.assigned.deployment, pool: record.pool };
-    if (record.child?.isAdopted === false)
-      metrics.histogram("thornback_replica_start_seconds", labels).observe(seconds);
-    log.info(fields(record, { pid: record.child?.run.pid, seconds }), "replica is ready");
-  }
-
   /** Notes the first cause and ends the process, whose end then decides what comes next. */
-  #fail(record: ReplicaRecord, failure: ReplicaFailure): void {
+  #fail(record: ReplicaRecord, failure: ReplicaFailure, killAfterMs?: number): void {
     record.failure ??= failure;
     record.reason = record.failure.reason;
-    if (record.child !== undefined) this.#deps.children.end(record.child);
+    if (record.child !== undefined) this.#deps.children.end(record.child, undefined, killAfterMs);
+    this.#deps.listener.onChange();
   }
 
   #limitStart(record: ReplicaRecord): void {
@@ -286,15 +304,6 @@ export class ReplicaKeeper {
         cause: "permanent",
       });
     });
-  }
-
-  #drain(record: ReplicaRecord, timeoutMs: number): void {
-    const { child } = record;
-    if (child === undefined) return;
-    record.phase = "draining";
-    record.reason = "finishing its ongoing requests";
-    this.#deps.children.send(child, { kind: "drain", timeoutMs });
-    limitDrain(this.#deps, record, child);
   }
 
   #end(record: ReplicaRecord): void {
@@ -322,6 +331,8 @@ export class ReplicaKeeper {
     record.report = undefined;
     record.failedStarts = decision.failedStarts;
     record.restartAt = decision.kind === "restart" ? decision.at : undefined;
+    record.restartDelayMs = decision.kind === "restart" ? decision.at - clock.now() : 0;
+    record.vitalSigns = undefined;
     if (decision.kind === "restart") {
       record.crashes = decision.crashes;
       metrics.counter("thornback_replica_restarts_total", { deployment: assigned.deployment, reason: label }).add(1);
@@ -331,6 +342,26 @@ export class ReplicaKeeper {
       "replica ended",
     );
   }
+}
+
+function becomeReady({ clock, metrics, log }: ReplicaKeeperDeps, record: ReplicaRecord): void {
+  record.limit?.cancel();
+  record.phase = "ready";
+  record.readyAt = clock.now();
+  record.failedStarts = 0;
+  const seconds = (record.readyAt - record.startedAt) / 1_000;
+  const labels = { deployment: record.assigned.deployment, pool: record.pool };
+  if (record.child?.isAdopted === false) metrics.histogram("thornback_replica_start_seconds", labels).observe(seconds);
+  log.info(fields(record, { pid: record.child?.run.pid, seconds }), "replica is ready");
+}
+
+function beginDrain(deps: ReplicaKeeperDeps, record: ReplicaRecord, timeoutMs: number): void {
+  const { child } = record;
+  if (child === undefined) return;
+  record.phase = "draining";
+  record.reason = "finishing its ongoing requests";
+  deps.children.send(child, { kind: "drain", timeoutMs });
+  limitDrain(deps, record, child);
 }
 
 /** The replica keeps its own time; this is for one whose event loop is blocked. */
@@ -354,7 +385,12 @@ function toFailure({ code, message: reason }: ServeError): ReplicaFailure {
 }
 
 function beforeReady(record: ReplicaRecord, exit: ProcessExit): string {
-  const { text } = exitReason(exit);
+  const { text: ending, label } = exitReason(exit);
+  const limitBytes = record.assigned.launch.options.memoryLimitBytes ?? 0;
+  const text =
+    label === "outOfMemory" && record.memory !== undefined
+      ? `${oomText(record.memory, limitBytes)}; ${ending}`
+      : ending;
   return record.readyAt === undefined ? `${text} before it was ready (it was: ${record.reason})` : text;
 }
 

@@ -1,6 +1,6 @@
 import type { AssignedReplica, ReplicaReport } from "../core/assignment.ts";
 import type { Timer } from "../core/clock.ts";
-import type { ReplicaState } from "../core/replica-state.ts";
+import type { ReplicaHealth, ReplicaState } from "../core/replica-state.ts";
 import type { ReplicaOrder, ReplicaProcessReport } from "../proto/control/message.ts";
 import type { Child } from "./children.ts";
 import type { KnownPhase, KnownReplica } from "./decide/assign.ts";
@@ -8,7 +8,34 @@ import type { EndedReplica } from "./decide/restart.ts";
 import type { TakenProcess } from "./warm-pool.ts";
 
 /** Why a replica has no process, or will have none in a moment. */
-export type ReplicaFailure = { readonly reason: string; readonly cause: EndedReplica["cause"] };
+export type ReplicaFailure = {
+  readonly reason: string;
+  readonly cause: EndedReplica["cause"];
+  /** What metrics call it; undefined: as its process's end. */
+  readonly label?: "blocked" | "stopped" | "outOfMemory";
+};
+
+/** What is known of the event loop of one replica's process. Instants are the worker's. */
+export type ReplicaVitalSigns = {
+  readonly heardAt: number;
+  /** Until when what was ongoing then may take; undefined: nothing had a deadline. */
+  readonly deadlineAt: number | undefined;
+  readonly ongoing: number;
+  readonly stoppedSince: number | undefined;
+  readonly health: ReplicaHealth;
+  /** Why it is not `beating`; empty when it is. */
+  readonly reason: string;
+  /** When the reason was put into words. */
+  readonly reasonAt: number;
+};
+
+/** What is known of the memory of one replica's process. */
+type ReplicaMemory = {
+  readonly usedBytes: number;
+  readonly overCount: number;
+  /** Why it asks to be replaced; empty: it does not. Stays until its process is gone. */
+  readonly retireReason: string;
+};
 
 /** All a worker knows of one assigned replica, over restarts of its process. Changed by `ReplicaKeeper` alone. */
 export type ReplicaRecord = {
@@ -26,6 +53,12 @@ export type ReplicaRecord = {
   startedAt: number;
   readyAt: number | undefined;
   restartAt: number | undefined;
+  /** Wait before that start. */
+  restartDelayMs: number;
+  /** Of its event loop; undefined until that is heard. */
+  vitalSigns: ReplicaVitalSigns | undefined;
+  /** Undefined until its process was weighed. */
+  memory: ReplicaMemory | undefined;
   restarts: number;
   failedStarts: number;
   crashes: number;
@@ -49,6 +82,9 @@ export function createRecord(assigned: AssignedReplica): ReplicaRecord {
     startedAt: 0,
     readyAt: undefined,
     restartAt: undefined,
+    restartDelayMs: 0,
+    vitalSigns: undefined,
+    memory: undefined,
     restarts: 0,
     failedStarts: 0,
     crashes: 0,
@@ -67,25 +103,37 @@ export function toKnown(record: ReplicaRecord): KnownReplica {
 export function toReport(record: ReplicaRecord): ReplicaReport {
   const { assigned, child, order, report, restarts, failedStarts } = record;
   const state = stateOf(record);
+  const isStalled = record.vitalSigns !== undefined && record.vitalSigns.health !== "beating";
   return {
     id: assigned.id,
     deployment: assigned.deployment,
     version: assigned.version,
     state,
-    // A ready replica has one too when it could not take its new options.
-    reason: state === "ready" ? (report?.reason ?? "") : record.reason,
+    reason: reasonOf(record, state),
     pid: child?.run.pid ?? 0,
     address: report?.address,
     callSecret: order?.callSecret ?? "",
     maxOngoingRequests: report?.maxOngoingRequests ?? 0,
-    ongoing: report?.ongoing ?? 0,
+    // What does not run cannot say that it is at work.
+    ongoing: isStalled ? (record.vitalSigns?.ongoing ?? 0) : (report?.ongoing ?? 0),
+    utilisation: isStalled ? 1 : (report?.utilisation ?? 0),
+    health: record.vitalSigns?.health ?? "beating",
+    isRetiring: (record.memory?.retireReason ?? "") !== "",
     provider: report?.provider ?? "",
     // What a process of an older release wrote down lacks them.
     batches: report?.batches ?? [],
     restarts,
+    restartDelayMs: record.phase === "waiting" && record.restartAt !== undefined ? record.restartDelayMs : 0,
     failedStarts,
     gpus: assigned.launch.gpus,
   };
+}
+
+/** A ready replica has one too where it is not well, is to be replaced, or could not take its new options. */
+function reasonOf({ vitalSigns, memory, report, reason }: ReplicaRecord, state: ReplicaState): string {
+  if (state === "draining") return vitalSigns?.reason || reason;
+  if (state !== "ready") return reason;
+  return vitalSigns?.reason || memory?.retireReason || (report?.reason ?? "");
 }
 
 function stateOf({ phase, failure }: ReplicaRecord): ReplicaState {

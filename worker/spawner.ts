@@ -8,8 +8,12 @@ export interface SpawnedProcess {
   readonly pid: number;
   /** Tells it from a later process with the same pid; 0 where the system does not say. */
   readonly startTicks: number;
-  /** Asks it to end, and ends it with everything it started after KILL_AFTER_MS. Safe to call again. */
-  terminate(): void;
+  /** Asks it to end, and ends it with everything it started after `killAfterMs`, by default KILL_AFTER_MS. Safe to call again. */
+  terminate(killAfterMs?: number): void;
+  /** Memory it has in the machine's; undefined where the system does not say, or the process is gone. */
+  residentBytes(): number | undefined;
+  /** Whether it is stopped as a whole, as by SIGSTOP; false where the system does not say. */
+  isStopped(): boolean;
   /** Looks now whether it is still there: a hint that it may not be. */
   check(): void;
 }

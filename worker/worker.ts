@@ -10,7 +10,6 @@
  * It must never end a child because it cannot reach anybody.
  */
 import type {
-  Collect,
   ControllerMessage,
   NodeRegistration,
   NodeReport,
@@ -18,8 +17,7 @@ import type {
   WorkerMessage,
 } from "../core/assignment.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { ServeError } from "../core/error.ts";
-import type { NodeId, ReplicaId } from "../core/ids.ts";
+import type { NodeId } from "../core/ids.ts";
 import { DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { Metrics, Sample } from "../core/metric.ts";
@@ -37,11 +35,15 @@ import { Children } from "./children.ts";
 import type { ControllerLinkListener } from "./controller-link.ts";
 import { ControllerLink } from "./controller-link.ts";
 import type { ProcessExit } from "./decide/exit-reason.ts";
+import { Departure } from "./departure.ts";
+import { LoadRelay } from "./load-relay.ts";
 import type { NodeLogs } from "./log-files.ts";
 import type { NodeFiles, NodeIdentity } from "./node-files.ts";
 import { NodeMetrics } from "./node-metrics.ts";
 import type { ProxyOptions } from "./proxy-keeper.ts";
 import { ProxyKeeper } from "./proxy-keeper.ts";
+import { Questions } from "./questions.ts";
+import { SentReports } from "./sent-reports.ts";
 import type { ReplicaKeeperListener } from "./replica-keeper.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import type { Spawner } from "./spawner.ts";
@@ -87,6 +89,8 @@ export type WorkerOptions = {
 
 /** A node's daemon. */
 export class Worker {
+  /** How the node ends where its cluster goes on; before `drain`. */
+  readonly departure: Departure;
   readonly #deps: WorkerDeps;
   readonly #children: Children;
   readonly #adoption: Adoption;
@@ -95,15 +99,16 @@ export class Worker {
   readonly #replicas: ReplicaKeeper;
   readonly #table: TableRelay;
   readonly #nodeMetrics: NodeMetrics;
+  readonly #questions: Questions;
   readonly #controller: ControllerLink;
+  readonly #loads: LoadRelay;
   #identity: NodeIdentity;
   #generation = -1;
   #resources: NodeResources = { cpus: 0, memoryBytes: 0, gpus: [], custom: {} };
   #isSettled = false;
   #isDraining = false;
   #turn: Timer | undefined;
-  /** Text of the newest report of each replica that the controller was sent. */
-  readonly #sent = new Map<ReplicaId, string>();
+  readonly #sent = new SentReports();
   #onAllGone: (() => void) | undefined;
 
   constructor(deps: WorkerDeps) {
@@ -113,16 +118,8 @@ export class Worker {
     this.#identity = nextIdentity(files, random);
     files.writeNode(this.#identity);
     const common = options.children;
-    const children = new Children({
-      clock,
-      random,
-      log,
-      spawner,
-      files,
-      secret,
-      common,
-      listener: this.#childrenListener(),
-    });
+    const childrenDeps = { clock, random, log, spawner, files, secret, common };
+    const children = new Children({ ...childrenDeps, listener: this.#childrenListener() });
     this.#children = children;
     this.#adoption = new Adoption({ clock, log, files, children });
     this.#pool = new WarmPool({ clock, random, log, children, size, nodeHost, inspect });
@@ -137,11 +134,21 @@ export class Worker {
     this.#replicas = new ReplicaKeeper({
       ...{ clock, random, log, metrics, children, bundles, node, zone, secret },
       pool: this.#pool,
+      isDebugged: inspect !== undefined,
       listener: this.#replicasListener(),
     });
     this.#table = new TableRelay({ clock, log, metrics, files, onApplied: () => this.#controller.reportChanged() });
     this.#nodeMetrics = new NodeMetrics({ clock, metrics, children, reports: () => this.#replicas.reports() });
+    const send = (message: WorkerMessage): void => void this.#controller.send(message);
+    const { logs } = deps;
+    this.#loads = new LoadRelay({ clock, send });
+    this.#questions = new Questions({ clock, log, children, nodeMetrics: this.#nodeMetrics, logs, send });
     this.#controller = new ControllerLink({ clock, random, log, listener: this.#controllerListener() });
+    this.departure = new Departure({
+      ...{ clock, log },
+      replicaCount: () => this.#replicas.reports().length,
+      tell: () => this.#controller.send({ kind: "heartbeat", report: this.#report() }),
+    });
   }
 
   /** The node's id. */
@@ -158,6 +165,7 @@ export class Worker {
     this.#table.load();
     const assignment = files.readAssignment();
     if (assignment !== undefined) this.#replicas.follow(assignment.replicas);
+    this.#proxies.setOut(assignment?.isDrained === true);
     const adopted = this.#adoption.start();
     for (const child of this.#children.all()) {
       if (child.role === "proxy") this.#proxies.adopt(child);
@@ -200,7 +208,10 @@ export class Worker {
   close(): void {
     this.#isDraining = true;
     this.#turn?.cancel();
+    this.#loads.close();
     this.#adoption.close();
+    this.#replicas.close();
+    this.#questions.close();
     this.#table.flush();
     this.#controller.close();
   }
@@ -209,13 +220,17 @@ export class Worker {
     return {
       onConnected: (child, isFirst) => {
         this.#pool.connected(child);
+        this.#proxies.connected(child);
         const isRouter = child.role === "proxy" || child.run.assigned !== undefined;
         if (isRouter) this.#table.add(child, isFirst);
         else this.#adoption.heard(child);
         this.#schedule();
       },
       onMessage: (child, message) => this.#fromChild(child, message),
-      onDisconnected: (child) => this.#deps.log.debug({ child: child.id }, "a child is not connected any more"),
+      onDisconnected: (child) => {
+        this.#deps.log.debug({ child: child.id }, "a child is not connected any more");
+        this.#questions.gone(child);
+      },
       onGone: (child, exit) => this.#gone(child, exit),
     };
   }
@@ -233,6 +248,12 @@ export class Worker {
       case "tableApplied":
         this.#table.applied(child, message);
         return;
+      case "loads":
+        this.#loads.heard(child, message.loads);
+        return;
+      case "answered":
+        this.#questions.answered(child, message.id, message.answer);
+        return;
       case "samples":
         this.#nodeMetrics.answered(child, message.id, message.samples);
         return;
@@ -240,6 +261,9 @@ export class Worker {
         void this.#nodeMetrics
           .text()
           .then((text) => this.#children.send(child, { kind: "nodeMetrics", id: message.id, text }));
+        return;
+      case "beat":
+        this.#replicas.beat(child, message);
         return;
       case "hello":
         // Answered by the link.
@@ -249,7 +273,9 @@ export class Worker {
 
   #gone(child: Child, exit: ProcessExit): void {
     this.#table.remove(child);
+    this.#loads.gone(child);
     this.#nodeMetrics.gone(child);
+    this.#questions.gone(child);
     if (!this.#proxies.gone(child, exit) && !this.#replicas.gone(child, exit)) this.#pool.gone(child);
     this.#adoption.heard(child);
     const live = this.#children.all();
@@ -264,8 +290,9 @@ export class Worker {
         if (child.link !== undefined) this.#table.add(child, true);
       },
       onForgotten: (replica) => {
-        this.#sent.delete(replica);
+        this.#sent.forget(replica);
         this.#controller.send({ kind: "gone", replicas: [replica] });
+        this.departure.replicaGone();
       },
     };
   }
@@ -291,14 +318,17 @@ export class Worker {
         this.#generation = generation;
         this.#deps.files.writeAssignment(assignment);
         this.#replicas.follow(assignment.replicas);
+        this.#proxies.setOut(assignment.isDrained === true);
         return;
       }
       case "collect":
-        void this.#collect(message.what).then((text) =>
-          this.#controller.send({ kind: "collected", id: message.id, text }),
-        );
+        void this.#questions.collect(message);
+        return;
+      case "ask":
+        this.#questions.ask(message);
         return;
       case "shutdown":
+        this.departure.giveUp();
         this.#deps.listener.onShutdown();
         return;
     }
@@ -327,8 +357,7 @@ export class Worker {
   #registration(): NodeRegistration {
     const { node, incarnation, epoch } = this.#identity;
     const replicas = this.#replicas.reports();
-    this.#sent.clear();
-    for (const report of replicas) this.#sent.set(report.id, JSON.stringify(report));
+    this.#sent.restart(replicas);
     return { node, incarnation, epoch, replicas, resources: this.#resources, labels: this.#deps.options.labels };
   }
 
@@ -337,18 +366,9 @@ export class Worker {
     // Until it is known which routers there are, none can be said to use anything.
     const applied: TableVersion = this.#isSettled ? this.#table.appliedByAll() : { epoch: 0, version: 0 };
     const httpUrl = address === undefined ? "" : toUrl(address, this.#deps.options.nodeHost);
-    return { httpUrl, reason, tableEpoch: applied.epoch, tableVersion: applied.version };
-  }
-
-  async #collect(what: Collect): Promise<string> {
-    try {
-      if (what.kind === "metrics") return await this.#nodeMetrics.text();
-      return await this.#deps.logs.tail(what.deployment, what.lines);
-    } catch (thrown) {
-      const err = ServeError.from(thrown);
-      this.#deps.log.warn({ err, what: what.kind }, "the controller's question could not be answered");
-      return "";
-    }
+    const { isLeaving } = this.departure;
+    const table = { tableEpoch: applied.epoch, tableVersion: applied.version };
+    return { httpUrl, reason, ...table, ...(isLeaving ? { isLeaving } : {}) };
   }
 
   #schedule(): void {
@@ -362,13 +382,7 @@ export class Worker {
   #tick(): void {
     this.#replicas.tick();
     if (!this.#replicas.isStarting) this.#pool.idle();
-    const changed: Extract<WorkerMessage, { kind: "replicas" }>["reports"][number][] = [];
-    for (const report of this.#replicas.reports()) {
-      const text = JSON.stringify(report);
-      if (this.#sent.get(report.id) === text) continue;
-      this.#sent.set(report.id, text);
-      changed.push(report);
-    }
+    const changed = this.#sent.take(this.#replicas.reports());
     if (changed.length > 0) this.#controller.send({ kind: "replicas", reports: changed });
   }
 }

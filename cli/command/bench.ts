@@ -6,6 +6,7 @@ import { readTarget } from "../../load/load-request.ts";
 import { startLoad } from "../../load/open-loop.ts";
 import type { RunningLoad, TrafficOptions } from "../../load/traffic.ts";
 import { formatLoadReport } from "../bench-report.ts";
+import { parseDurationMs } from "../duration.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { whileWaiting } from "../progress.ts";
 import type { CommandContext, JsonFlag } from "./context.ts";
@@ -95,8 +96,9 @@ function readPlan(url: string, flags: BenchFlags): Plan {
   }
   const body = readBody(flags);
   const headers = readHeaders(flags.header ?? []);
-  const warmUpMs = parseDurationMs(flags.warmUp ?? "0s", "--warm-up");
-  const durationMs = parseDurationMs(flags.duration ?? DEFAULT_DURATION, "--duration") + warmUpMs;
+  const warmUpMs = parseDurationMs(flags.warmUp ?? "0s", "--warm-up", { leastMs: 0, mostMs: MOST_DURATION_MS });
+  const bounds = { leastMs: 1, mostMs: MOST_DURATION_MS };
+  const durationMs = parseDurationMs(flags.duration ?? DEFAULT_DURATION, "--duration", bounds) + warmUpMs;
   const hasType = Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
   const isBinary = flags.bodyFile !== undefined && !flags.bodyFile.endsWith(".json");
   const type = isBinary ? "application/octet-stream" : "application/json";
@@ -157,12 +159,4 @@ function readCount(text: string | undefined): number | undefined {
   const count = readAmount(text, "--connections", MOST_CONNECTIONS);
   if (count === undefined || Number.isInteger(count)) return count;
   throw new CliError(EXIT.usage, `--connections "${String(text)}" is not a whole number`);
-}
-
-/** `10`, `10s`, `500ms`, `2m`. */
-function parseDurationMs(text: string, flag: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text) ?? [];
-  const ms = Number(amount) * { ms: 1, s: 1_000, m: 60_000 }[(unit ?? "s") as "ms" | "s" | "m"];
-  if (amount !== undefined && ms <= MOST_DURATION_MS && (ms > 0 || flag === "--warm-up")) return ms;
-  throw new CliError(EXIT.usage, `${flag} "${text}" is not a duration`, "for example 30s, 500ms or 2m");
 }

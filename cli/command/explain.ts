@@ -16,23 +16,33 @@ export async function explain(context: CommandContext, name: string, flags: Clie
 
 /** The explanation as text for people. */
 export function formatExplanation(explanation: Explanation): string {
-  const { deployment, status, targetReplicas, targetReason, reason, pending, decisions } = explanation;
+  const { deployment, status, targetReplicas, targetReason, policyProblem, reason, pending, decisions } = explanation;
   const why = targetReason === "" ? "" : ` (${targetReason})`;
   const lines = [
     `${deployment}: ${status}, target ${String(targetReplicas)}${why}${reason === "" ? "" : ` – ${reason}`}`,
   ];
+  if (policyProblem !== "") lines.push(`  its scaling policy failed, and its last answer stays: ${policyProblem}`);
   for (const one of pending) {
     lines.push(`  ${one.replica} is pending: ${one.reason}`);
     for (const node of one.nodes) lines.push(`    ${node.node}: ${node.reason}`);
   }
   if (decisions.length > 0) lines.push("  newest decisions:");
   if (decisions.length > 0)
-    lines.push(table(decisions.map((one) => [`    ${one.at}`, one.action, one.subject, one.reason])));
+    lines.push(table(decisions.map((one) => [`    ${one.at}`, one.action, one.subject, withInputs(one)])));
   return lines.join("\n");
 }
 
+/** A count with the replicas that each signal asked for. */
+function withInputs({ reason, inputs }: Explanation["decisions"][number]): string {
+  if (inputs === undefined) return reason;
+  const { before, target, ...signals } = inputs;
+  const asked = Object.entries(signals).filter(([, count]) => count > 0);
+  const text = asked.length === 0 ? "" : `; asked for: ${asked.map(([name, count]) => `${name} ${count}`).join(", ")}`;
+  return `${reason} (${before} → ${target}${text})`;
+}
+
 /** `NAME` alone is enough where one application only has a deployment of that name. */
-async function findDeployment(client: AdminClient, name: string): Promise<readonly [string, string]> {
+export async function findDeployment(client: AdminClient, name: string): Promise<readonly [string, string]> {
   const slash = name.indexOf("/");
   if (slash >= 0) return [name.slice(0, slash), name.slice(slash + 1)];
   const { applications } = await client.status();

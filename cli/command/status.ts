@@ -1,4 +1,10 @@
-import type { ApplicationStatusView, ClusterStatus, DeploymentStatusView } from "../../core/status.ts";
+import type {
+  ApplicationStatusView,
+  ClusterStatus,
+  DemandView,
+  DeploymentStatusView,
+  NodeStatusView,
+} from "../../core/status.ts";
 import { joinUrl } from "../deploy.ts";
 import { type Printer, table } from "../print.ts";
 import type { ClientFlags } from "../settings.ts";
@@ -6,9 +12,39 @@ import { adminClient, type CommandContext, type JsonFlag } from "./context.ts";
 
 /** `serve status`: applications, deployments, replicas and nodes with the reasons for what is not as it should be. */
 export async function status(context: CommandContext, flags: ClientFlags & JsonFlag): Promise<void> {
-  const cluster = await adminClient(flags).status();
-  if (flags.json === true) context.print.json(cluster);
-  else context.print.line(formatStatus(cluster, context.print));
+  const client = adminClient(flags);
+  const cluster = await client.status();
+  if (flags.json === true) {
+    context.print.json(cluster);
+    return;
+  }
+  const demand = formatDemand(await client.demand());
+  context.print.line(formatStatus(cluster, context.print) + (demand === "" ? "" : `\n\n${demand}`));
+}
+
+/** One line: how many replicas fit on no node, what they need, and since when the first waits; empty when all fit. */
+export function formatDemand({ pending, resources }: DemandView): string {
+  const [first] = pending;
+  if (first === undefined) return "";
+  const count = pending.reduce((sum, one) => sum + one.count, 0);
+  const needs = Object.entries(resources).map(([name, amount]) => amountText(name, amount));
+  const what = `${String(count)} ${count === 1 ? "replica fits" : "replicas fit"} on no node`;
+  return `${what} (${needs.join(", ")}), ${first.deployment} since ${first.since}: ${first.reason}`;
+}
+
+/** What is used of what a node has. */
+export function amountsText({ resources: { total, allocated } }: NodeStatusView): string {
+  const amounts = Object.entries(total).map(([name, amount]) => {
+    const used = allocated[name] ?? 0;
+    return name === "memoryBytes"
+      ? `memory ${gigabytes(used)}/${gigabytes(amount)} GB`
+      : `${name} ${round(used)}/${round(amount)}`;
+  });
+  return amounts.join(", ");
+}
+
+function amountText(name: string, amount: number): string {
+  return name === "memoryBytes" ? `memory ${gigabytes(amount)} GB` : `${name} ${round(amount)}`;
 }
 
 /** The status as text for people. */
@@ -56,13 +92,8 @@ function formatDeployment(deployment: DeploymentStatusView, print: Printer): str
 
 function formatNodes(cluster: ClusterStatus): string {
   const rows = cluster.nodes.map((node) => {
-    const amounts = Object.entries(node.resources.total).map(([name, total]) => {
-      const used = node.resources.allocated[name] ?? 0;
-      return name === "memoryBytes"
-        ? `memory ${gigabytes(used)}/${gigabytes(total)} GB`
-        : `${name} ${round(used)}/${round(total)}`;
-    });
-    return [node.id, node.state, amounts.join(", "), node.httpUrl === "" ? node.reason : node.httpUrl];
+    const where = [node.httpUrl, node.reason].filter((text) => text !== "").join("  ");
+    return [node.id, node.state, amountsText(node), where];
   });
   return `nodes\n${indent(table(rows), 2)}`;
 }

@@ -1,7 +1,8 @@
 import type { AssignedReplica, Assignment } from "../../core/assignment.ts";
 import { type NodeId, type ReplicaId, splitDeploymentId } from "../../core/ids.ts";
 import type { EnvValue } from "../../core/spec.ts";
-import { type ClusterState, releaseWith, type ReplicaRecord } from "../decide/cluster.ts";
+import { type ClusterState, indexOf, type Release, releaseWith, type ReplicaRecord } from "../decide/cluster.ts";
+import type { ReplicaGroup } from "../decide/replica-index.ts";
 
 /**
  * What a node is to run, as it follows from a state. undefined: nothing may be said yet, because the node runs something
@@ -9,8 +10,8 @@ import { type ClusterState, releaseWith, type ReplicaRecord } from "../decide/cl
  */
 export function assignedReplicas(state: ClusterState, node: NodeId): readonly AssignedReplica[] | undefined {
   const assigned: AssignedReplica[] = [];
-  for (const replica of state.replicas.values()) {
-    if (replica.node !== node || replica.desired === "stop") continue;
+  for (const replica of indexOf(state).ofNode(node).values()) {
+    if (replica.desired === "stop") continue;
     const one = assignedReplica(state, replica);
     if (one === undefined) return undefined;
     assigned.push(one);
@@ -18,11 +19,16 @@ export function assignedReplicas(state: ClusterState, node: NodeId): readonly As
   return assigned;
 }
 
+/** Made once for a record and a release, neither of which changes: most nodes' assignments stay as they are. */
+const knownAssigned = new WeakMap<ReplicaRecord, { readonly assigned: AssignedReplica; readonly release: Release }>();
+
 function assignedReplica(state: ClusterState, replica: ReplicaRecord): AssignedReplica | undefined {
   const found = releaseWith(state, replica.deployment, replica.version);
   if (found === undefined) return undefined;
   const { release, spec } = found;
-  return {
+  const known = knownAssigned.get(replica);
+  if (known?.release === release) return known.assigned;
+  const assigned: AssignedReplica = {
     id: replica.id,
     deployment: replica.deployment,
     version: replica.version,
@@ -36,6 +42,25 @@ function assignedReplica(state: ClusterState, replica: ReplicaRecord): AssignedR
       gpus: replica.gpus,
     },
   };
+  knownAssigned.set(replica, { assigned, release });
+  return assigned;
+}
+
+/** Text that two of them are compared by, made when they are not the same object. */
+const texts = new WeakMap<AssignedReplica, string>();
+
+function textOf(assigned: AssignedReplica): string {
+  const known = texts.get(assigned) ?? JSON.stringify(assigned);
+  texts.set(assigned, known);
+  return known;
+}
+
+function isSame(one: readonly AssignedReplica[], other: readonly AssignedReplica[]): boolean {
+  if (one.length !== other.length) return false;
+  return one.every((assigned, i) => {
+    const counterpart = other[i];
+    return assigned === counterpart || (counterpart !== undefined && textOf(assigned) === textOf(counterpart));
+  });
 }
 
 /** Only those a deployment refers to: a replica has no business with its neighbours' secrets. */
@@ -52,14 +77,23 @@ function secretsFor(
   return chosen;
 }
 
+/** What an assignment follows from: parts of a state, and the node's group of replicas, none of which ever changes. */
+type Source = Pick<ClusterState, "applications" | "drains"> & { readonly replicas: ReplicaGroup<ReplicaRecord> };
+
 type Sent = {
-  readonly text: string;
+  /** undefined: nothing since its worker connected. */
+  readonly replicas: readonly AssignedReplica[] | undefined;
+  readonly isDrained: boolean;
   readonly generation: number;
   /** What it was made from; the same parts make the same assignment. */
-  readonly from: Pick<ClusterState, "applications" | "replicas"> | undefined;
+  readonly from: Source | undefined;
   /** All that its worker was told to run since it connected. */
   readonly told: ReadonlySet<ReplicaId>;
 };
+
+function isSameSource(one: Source, other: Source): boolean {
+  return one.replicas === other.replicas && one.applications === other.applications && one.drains === other.drains;
+}
 
 const NOBODY: ReadonlySet<ReplicaId> = new Set();
 
@@ -75,24 +109,26 @@ export class AssignmentSender {
   /** What to send to a node now; undefined: nothing new. */
   next(state: ClusterState, node: NodeId): Assignment | undefined {
     const last = this.#sent.get(node);
-    if (last?.from?.replicas === state.replicas && last.from.applications === state.applications) return undefined;
+    const { applications, drains } = state;
+    const from: Source = { applications, drains, replicas: indexOf(state).ofNode(node) };
+    if (last?.from !== undefined && isSameSource(last.from, from)) return undefined;
     const replicas = assignedReplicas(state, node);
     if (replicas === undefined) return undefined;
-    const from = { applications: state.applications, replicas: state.replicas };
-    const text = JSON.stringify(replicas);
-    const isNew = last?.text !== text;
+    const isDrained = drains.has(node) && from.replicas.size === 0;
+    const isNew = last?.replicas === undefined || last.isDrained !== isDrained || !isSame(last.replicas, replicas);
     const generation = (last?.generation ?? 0) + (isNew ? 1 : 0);
     const told = isNew ? toldAlso(last?.told ?? NOBODY, replicas, state) : (last?.told ?? NOBODY);
-    this.#sent.set(node, { text, generation, from, told });
+    this.#sent.set(node, { replicas, isDrained, generation, from, told });
     if (!isNew) return undefined;
-    return { epoch: this.#epoch, generation, replicas };
+    return { epoch: this.#epoch, generation, replicas, ...(isDrained ? { isDrained } : {}) };
   }
 
   /** The node's worker has a new stream: it is told everything again. */
   forget(node: NodeId): void {
     const last = this.#sent.get(node);
     if (last === undefined) return;
-    this.#sent.set(node, { text: "", generation: last.generation, from: undefined, told: NOBODY });
+    const { isDrained, generation } = last;
+    this.#sent.set(node, { replicas: undefined, isDrained, generation, from: undefined, told: NOBODY });
   }
 
   /**
@@ -102,8 +138,8 @@ export class AssignmentSender {
   untold(state: ClusterState, node: NodeId): readonly ReplicaId[] {
     const told = this.#sent.get(node)?.told ?? NOBODY;
     const isUntold = (replica: ReplicaRecord): boolean =>
-      replica.node === node && replica.desired === "stop" && replica.report === undefined && !told.has(replica.id);
-    return [...state.replicas.values()].filter(isUntold).map(({ id }) => id);
+      replica.desired === "stop" && replica.report === undefined && !told.has(replica.id);
+    return [...indexOf(state).ofNode(node).values()].filter(isUntold).map(({ id }) => id);
   }
 }
 

@@ -13,6 +13,8 @@ export type DecisionView = {
   readonly action: string;
   readonly subject: string;
   readonly reason: string;
+  /** What it came from: for a count that was decided, the replicas that each signal asked for. */
+  readonly inputs?: Readonly<Record<string, number>> | undefined;
 };
 
 /** The last decisions about each deployment, so that a person can see why things are as they are. */
@@ -32,6 +34,7 @@ export class DecisionLog {
       action: action.kind,
       subject: subjectOf(action),
       reason: action.kind === "giveUp" ? `${action.reason}: ${action.cause}` : reasonOf(action),
+      inputs: action.kind === "setTarget" ? inputsOf(action, before) : undefined,
     };
     for (const deployment of about(action, before, after)) {
       const decisions = this.#decisions.get(deployment) ?? [];
@@ -50,6 +53,17 @@ export class DecisionLog {
   #drop(application: string): void {
     for (const id of this.#decisions.keys()) if (id.startsWith(`${application}/`)) this.#decisions.delete(id);
   }
+}
+
+function inputsOf(
+  { deployment, target, signals }: Extract<Action, { kind: "setTarget" }>,
+  before: ClusterState,
+): Readonly<Record<string, number>> {
+  const known = { before: before.targets.get(deployment)?.target ?? 0, target };
+  if (signals === undefined) return known;
+  const round = (count: number): number => Math.round(count * 100) / 100;
+  const { ongoing, busy, wait, metric } = signals;
+  return { ...known, ongoing: round(ongoing), busy: round(busy), wait: round(wait), metric: round(metric) };
 }
 
 function reasonOf(action: Action): string {

@@ -14,6 +14,10 @@ export type ExecutorDeps = {
   readonly desired: DesiredState;
   readonly streams: WorkerStreams;
   readonly decisions: DecisionLog;
+  /** A replica is to run its `verify`; what comes of it becomes an event. */
+  readonly onAskVerify: (action: Extract<Action, { kind: "askVerify" }>) => void;
+  /** A node is not waited for any more. */
+  readonly onNodeForgotten: (node: NodeId) => void;
   /** The state as it is now. */
   readonly current: () => ClusterState;
   /** Runs a change of what is stored once the one before it has ended, deploys included. */
@@ -38,35 +42,52 @@ export class Executor {
     state: ClusterState,
     onEvent: (event: ClusterEvent) => void,
   ): Promise<number> {
-    let done = 0;
+    const done: Action[] = [];
     for (const action of actions) {
       try {
         const isDone = isStored(action) ? await this.#store(action, onEvent) : this.#perform(action, onEvent);
         if (!isDone) continue;
-        done++;
-        this.#deps.decisions.add(action, state, this.#deps.current());
+        done.push(action);
         this.#tell(action);
       } catch (thrown) {
         const fields = { err: thrown, action: action.kind, subject: subjectOf(action), reason: action.reason };
         this.#deps.log.error(fields, "an action failed; it is decided again");
       }
     }
-    return done;
+    // At the end, because a look at the state between two actions would cost a copy of it.
+    const after = this.#deps.current();
+    for (const action of done) this.#deps.decisions.add(action, state, after);
+    return done.length;
   }
 
   #perform(action: Action, onEvent: (event: ClusterEvent) => void): boolean {
     if (action.kind === "markNode" && action.state === "lost") {
       // Its worker must register again before it counts, so a stream that is still open is of no use.
       this.#deps.streams.close(action.node, "the node was silent for too long; register again");
-      this.#forgetNode(action.node);
+      // That it is being emptied holds for when it comes back.
+      const drain = this.#deps.current().drains.get(action.node);
+      if (drain === undefined || drain.isOwn === true) this.#forgetNode(action.node);
     }
+    if (action.kind === "forgetNode") this.#forgetNode(action.node);
     if (action.kind === "recover") {
       // Whoever did not come back is not waited for at the next start; it is stored again when it registers.
       const { expectedNodes, nodes } = this.#deps.current();
       for (const node of expectedNodes) if (!nodes.has(node)) this.#forgetNode(node);
     }
+    if (action.kind === "forgetNode") this.#deps.onNodeForgotten(action.node);
+    if (action.kind === "setTarget") this.#rememberCount(action);
     onEvent({ kind: "acted", action });
+    if (action.kind === "askVerify") this.#deps.onAskVerify(action);
     return true;
+  }
+
+  /** So that a controller after this one goes on from there. */
+  #rememberCount({ deployment, target, signals, reason }: Extract<Action, { kind: "setTarget" }>): void {
+    if (signals === undefined && reason !== "gone") return;
+    const count = reason === "gone" ? undefined : target;
+    this.#deps.desired.putCount(deployment, count).catch((err: unknown) => {
+      this.#deps.log.warn({ err, deployment }, "a count could not be stored; a controller after this one begins anew");
+    });
   }
 
   #forgetNode(node: NodeId): void {

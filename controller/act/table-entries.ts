@@ -1,6 +1,6 @@
-import { type DeploymentId, deploymentId } from "../../core/ids.ts";
+import { type DeploymentId, deploymentId, splitDeploymentId } from "../../core/ids.ts";
 import type { DeploymentSpec } from "../../core/spec.ts";
-import type { DeploymentEntry, ReplicaEntry, RouteEntry, TableEntry } from "../../core/table.ts";
+import type { DeploymentEntry, ReplicaEntry, RouteEntry, TableEntry, TrafficSplit } from "../../core/table.ts";
 import {
   type ApplicationRecord,
   type ClusterState,
@@ -8,6 +8,7 @@ import {
   effectiveRelease,
   isFailing,
   isReady,
+  type NodeRecord,
   type Release,
   releaseWith,
   type ReplicaRecord,
@@ -38,7 +39,7 @@ export function tableEntries(state: ClusterState): readonly TableEntry[] {
   }
   for (const replica of state.replicas.values()) {
     // A deployment that nobody wants any more stays known for as long as something of it runs.
-    const found = releaseWith(state, replica.deployment);
+    const found = listed.has(replica.deployment) ? undefined : releaseWith(state, replica.deployment);
     if (found !== undefined) add(replica.deployment, found.spec);
     const entry = replicaEntry(state, replica);
     if (entry !== undefined) entries.push(entry);
@@ -46,23 +47,25 @@ export function tableEntries(state: ClusterState): readonly TableEntry[] {
   return entries;
 }
 
-/** OpenAPI documents as text, made once a release. */
-const openapiTexts = new WeakMap<Release, string>();
+/** Made once a release, OpenAPI document and all. */
+const routeEntries = new WeakMap<Release, TableEntry & RouteEntry>();
 
 function routeEntry(release: Release): TableEntry & RouteEntry {
+  const known = routeEntries.get(release);
+  if (known !== undefined) return known;
   const { spec } = release;
-  const openapi = openapiTexts.get(release) ?? JSON.stringify(spec.openapi ?? null);
-  openapiTexts.set(release, openapi);
-  return {
+  const entry = {
     kind: "route",
     prefix: spec.routePrefix,
     application: spec.name,
     ingress: deploymentId(spec.name, spec.ingress),
     ingressKind: spec.ingressKind,
-    openapi,
+    openapi: JSON.stringify(spec.openapi ?? null),
     access: spec.access,
     cors: spec.cors,
-  };
+  } as const;
+  routeEntries.set(release, entry);
+  return entry;
 }
 
 function deploymentEntry(state: ClusterState, id: DeploymentId, spec: DeploymentSpec): TableEntry & DeploymentEntry {
@@ -76,7 +79,35 @@ function deploymentEntry(state: ClusterState, id: DeploymentId, spec: Deployment
     maxRequestBodyBytes,
     idempotent,
     routing,
+    ...fallbackOf(id, spec),
+    traffic: trafficOf(state, id),
   };
+}
+
+/** Oldest version first, so that a growing share takes sessions from the other only. */
+function trafficOf(state: ClusterState, id: DeploymentId): TrafficSplit | undefined {
+  const shift = state.shifts.get(id);
+  if (shift === undefined) return undefined;
+  const { from, to, percent, match } = shift;
+  // A version that is not named at all is reached by its `verify` alone.
+  if (percent === 0) return { shares: [{ version: from, percent: 100 }], rules: [] };
+  return {
+    shares: [
+      { version: from, percent: 100 - percent },
+      { version: to, percent },
+    ],
+    rules: match.map(({ header, value }) => ({ header, value, version: to })),
+  };
+}
+
+/**
+ * What answers instead. A deployment that may rest without replicas is started by requests that wait for it, so they must
+ * wait although there is a fallback; whoever keeps at least one replica has lost it, or does not have it yet.
+ */
+function fallbackOf(id: DeploymentId, { options }: DeploymentSpec): Partial<DeploymentEntry> {
+  if (options.fallback === undefined) return {};
+  const fallback = deploymentId(splitDeploymentId(id).application, options.fallback);
+  return options.autoscaling?.minReplicas === 0 ? { fallback, startsOnRequest: true } : { fallback };
 }
 
 /**
@@ -102,12 +133,31 @@ function failureReason(state: ClusterState, id: DeploymentId): string {
   return [...state.applications.values()].find(owner)?.failure?.reason ?? "";
 }
 
+/** What an entry is made from: a record and its node's labels, neither of which changes. */
+const replicaEntries = new WeakMap<
+  ReplicaRecord,
+  { readonly entry: TableEntry & ReplicaEntry; readonly labels: NodeRecord["labels"] }
+>();
+
 /** Replicas of a lost node are gone from the state before anything is published. */
 function replicaEntry(state: ClusterState, replica: ReplicaRecord): (TableEntry & ReplicaEntry) | undefined {
+  const labels = (replica.node === undefined ? undefined : state.nodes.get(replica.node)?.labels) ?? NO_LABELS;
+  const known = replicaEntries.get(replica);
+  if (known?.labels === labels) return known.entry;
+  const entry = newReplicaEntry(replica, labels);
+  if (entry !== undefined) replicaEntries.set(replica, { entry, labels });
+  return entry;
+}
+
+const NO_LABELS: NodeRecord["labels"] = {};
+
+function newReplicaEntry(
+  replica: ReplicaRecord,
+  labels: NodeRecord["labels"],
+): (TableEntry & ReplicaEntry) | undefined {
   const { id, deployment, version, node, report, desired } = replica;
   if (desired !== "run" || node === undefined || !isReady(replica) || report?.address === undefined) return undefined;
   const { address, callSecret, maxOngoingRequests } = report;
-  const labels = state.nodes.get(node)?.labels ?? {};
   const place = { node, zone: labels[ZONE_LABEL] ?? "", weight: weightOf(labels) };
   return { kind: "replica", id, deployment, version, ...place, address, callSecret, maxOngoingRequests };
 }

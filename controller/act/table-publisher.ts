@@ -6,6 +6,9 @@ import type { TableVersion } from "../../proto/transport.ts";
 import type { ClusterState } from "../decide/cluster.ts";
 import { tableEntries } from "./table-entries.ts";
 
+/** An entry with its key, and the text it is compared by. */
+type Published = { readonly key: TableKey; readonly entry: TableEntry; readonly text: string };
+
 /**
  * Keeps the routing table's versions and tells the watchers. A version is a change: publishing the same table again
  * makes none. The changes of the last versions are kept, so that a worker that reconnects gets what it missed; one that
@@ -16,12 +19,13 @@ export class TablePublisher {
   readonly #epoch: number;
   readonly #versionGauge: Gauge;
   readonly #watchers = new Set<(update: TableUpdate) => void>();
-  /** Entries with the text they are compared by. */
-  #entries = new Map<TableKey, { readonly entry: TableEntry; readonly text: string }>();
+  #entries = new Map<TableKey, Published>();
+  readonly #known = new WeakMap<TableEntry, Published>();
+  #listed: ReadonlySet<ReplicaId> = new Set();
   /** Oldest first; each applies on top of the one before. */
   #changes: TableUpdate[] = [];
   #version = 0;
-  #publishedFrom: Pick<ClusterState, "applications" | "replicas" | "targets"> | undefined;
+  #publishedFrom: Pick<ClusterState, "applications" | "replicas" | "targets" | "shifts"> | undefined;
 
   constructor(deps: { readonly metrics: Metrics; readonly epoch: number }) {
     this.#epoch = deps.epoch;
@@ -32,9 +36,7 @@ export class TablePublisher {
   publish(state: ClusterState): { readonly version: number; readonly listed: ReadonlySet<ReplicaId> } {
     if (!this.#isSameSource(state)) this.#update(tableEntries(state));
     this.#publishedFrom = state;
-    const listed = new Set<ReplicaId>();
-    for (const { entry } of this.#entries.values()) if (entry.kind === "replica") listed.add(entry.id);
-    return { version: this.#version, listed };
+    return { version: this.#version, listed: this.#listed };
   }
 
   /** Sends the table as it changes from now on, beginning with what the watcher lacks. Returns how to stop. */
@@ -49,21 +51,29 @@ export class TablePublisher {
   #isSameSource(state: ClusterState): boolean {
     const last = this.#publishedFrom;
     if (last?.applications !== state.applications) return false;
-    return last.replicas === state.replicas && last.targets === state.targets;
+    return last.replicas === state.replicas && last.targets === state.targets && last.shifts === state.shifts;
   }
 
   #update(entries: readonly TableEntry[]): void {
-    const next = new Map(entries.map((entry) => [tableKey(entry), { entry, text: JSON.stringify(entry) }]));
-    const upserts = [...next].filter(([key, { text }]) => this.#entries.get(key)?.text !== text);
+    const next = new Map<TableKey, Published>();
+    const upserts: TableEntry[] = [];
+    const listed = new Set<ReplicaId>();
+    for (const entry of entries) {
+      const published = this.#publishedAs(entry);
+      next.set(published.key, published);
+      if (published.text !== this.#entries.get(published.key)?.text) upserts.push(entry);
+      if (entry.kind === "replica") listed.add(entry.id);
+    }
     const removals = [...this.#entries.keys()].filter((key) => !next.has(key));
-    if (this.#version > 0 && upserts.length === 0 && removals.length === 0) return;
     this.#entries = next;
+    this.#listed = listed;
+    if (this.#version > 0 && upserts.length === 0 && removals.length === 0) return;
     const update: TableUpdate = {
       epoch: this.#epoch,
       version: this.#version + 1,
       kind: this.#version === 0 ? "snapshot" : "delta",
       baseVersion: this.#version,
-      upserts: upserts.map(([, { entry }]) => entry),
+      upserts,
       removals,
     };
     this.#version = update.version;
@@ -71,6 +81,16 @@ export class TablePublisher {
     this.#changes.push(update);
     if (this.#changes.length > TABLE_CHANGES_KEPT) this.#changes.shift();
     for (const send of this.#watchers) send(update);
+  }
+
+  /** Most entries are the very objects of the last time. */
+  #publishedAs(entry: TableEntry): Published {
+    let published = this.#known.get(entry);
+    if (published === undefined) {
+      published = { key: tableKey(entry), entry, text: JSON.stringify(entry) };
+      this.#known.set(entry, published);
+    }
+    return published;
   }
 
   #missedSince(known: TableVersion | undefined): readonly TableUpdate[] {

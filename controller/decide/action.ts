@@ -1,6 +1,7 @@
+import type { Signals } from "./autoscale.ts";
 import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "../../core/ids.ts";
 import type { NodeState } from "../../core/status.ts";
-import type { Pending, TargetReason } from "./cluster.ts";
+import type { Pending, TargetReason, Shift, StageRecord } from "./cluster.ts";
 
 /** Why a replica is made. */
 export type CreateReason =
@@ -23,6 +24,10 @@ export type RemoveReason =
   | "tryElsewhere"
   /** The deployment or its application is gone from the desired state. */
   | "removed"
+  /** Its node is being emptied. */
+  | "nodeDrains"
+  /** It asks to be recycled, for instance because it uses too much memory. */
+  | "retires"
   /** No kept release says how to run it. */
   | "unknown";
 
@@ -33,13 +38,15 @@ export type Action =
       readonly kind: "markNode";
       readonly node: NodeId;
       readonly state: NodeState;
-      readonly reason: "heard" | "silent" | "disconnected";
+      readonly reason: "heard" | "silent" | "disconnected" | "drainAsked";
     }
   | { readonly kind: "forgetNode"; readonly node: NodeId; readonly reason: "lostForLong" }
   | {
       readonly kind: "setTarget";
       readonly deployment: DeploymentId;
       readonly target: number;
+      /** What each signal asked for, where the deployment scales by itself. */
+      readonly signals?: Signals | undefined;
       readonly reason: TargetReason | "gone";
     }
   | {
@@ -65,6 +72,32 @@ export type Action =
       readonly replica: ReplicaId;
       readonly reason: RemoveReason | "nodeLost" | "ended";
     }
+  /** Divides a deployment's requests; undefined: they are not divided any more. */
+  | {
+      readonly kind: "shift";
+      readonly deployment: DeploymentId;
+      readonly shift: Pick<Shift, "from" | "to" | "percent" | "match"> | undefined;
+      readonly reason: "stage" | "over";
+    }
+  /** Has a replica run the `verify` of its version. */
+  | {
+      readonly kind: "askVerify";
+      readonly deployment: DeploymentId;
+      readonly askedOf: ReplicaId;
+      readonly from: Version;
+      readonly to: Version;
+      readonly timeoutMs: number;
+      readonly reason: "serving";
+    }
+  /** A new version goes on. */
+  | {
+      readonly kind: "advance";
+      readonly application: ApplicationName;
+      readonly generation: number;
+      readonly deployment: DeploymentId;
+      readonly to: StageRecord;
+      readonly reason: "serving" | "verified" | "gatesHold" | "servedBefore" | "keptLongEnough";
+    }
   | {
       readonly kind: "promote";
       readonly application: ApplicationName;
@@ -78,18 +111,18 @@ export type Action =
       readonly deployment: DeploymentId;
       /** Generation of the release that is to run instead; 0: there is none. */
       readonly fallback: number;
-      readonly reason: "startsFailed";
+      readonly reason: "startsFailed" | "verifyRefused" | "gateFailed" | "aborted";
       /** First cause, as the worker told it. */
       readonly cause: string;
     }
   | { readonly kind: "dropApplication"; readonly application: ApplicationName; readonly reason: "nothingLeft" };
 
 /** Kinds that change what is stored: they count only once the store has them. */
-export type StoredAction = Extract<Action, { kind: "promote" | "giveUp" | "dropApplication" }>;
+export type StoredAction = Extract<Action, { kind: "advance" | "promote" | "giveUp" | "dropApplication" }>;
 
 /** Whether an action must be in the store before it counts. */
 export function isStored(action: Action): action is StoredAction {
-  return action.kind === "promote" || action.kind === "giveUp" || action.kind === "dropApplication";
+  return "application" in action;
 }
 
 /** What an action is about, in one string for logs and transcripts. */
@@ -101,6 +134,9 @@ export function subjectOf(action: Action): string {
     case "forgetNode":
       return action.node;
     case "setTarget":
+    case "shift":
+    case "askVerify":
+    case "advance":
       return action.deployment;
     case "promote":
     case "giveUp":

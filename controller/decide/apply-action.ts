@@ -1,70 +1,105 @@
-import type { ReplicaId } from "../../core/ids.ts";
-import type { Action } from "./action.ts";
-import type { ApplicationRecord, ClusterState, ReplicaRecord } from "./cluster.ts";
+import { type ReplicaId, splitDeploymentId } from "../../core/ids.ts";
+import type { Action, StoredAction } from "./action.ts";
+import type { ApplicationRecord, ClusterState, ReplicaRecord, RolloutRecord } from "./cluster.ts";
+import { StateDraft } from "./draft.ts";
+
+/** The state after an action; see {@link act}. */
+export function applyAction(state: ClusterState, action: Action, now: number): ClusterState {
+  const draft = new StateDraft(state);
+  act(draft, action, now);
+  return draft.snapshot();
+}
 
 /**
- * The state after an action. One that no longer fits (its replica is gone, say) changes nothing, because facts may
+ * Changes a draft by an action. One that no longer fits (its replica is gone, say) changes nothing, because facts may
  * arrive between deciding and performing.
  */
-export function applyAction(state: ClusterState, action: Action, now: number): ClusterState {
+export function act(draft: StateDraft, action: Action, now: number): void {
   switch (action.kind) {
     case "recover":
-      return { ...state, isRecovered: true };
+      draft.change({ isRecovered: true });
+      return;
     case "markNode": {
-      const node = state.nodes.get(action.node);
-      if (node === undefined) return state;
-      return { ...state, nodes: new Map(state.nodes).set(node.id, { ...node, state: action.state }) };
+      const node = draft.state.nodes.get(action.node);
+      if (node !== undefined) draft.putNode({ ...node, state: action.state });
+      return;
     }
     case "forgetNode":
-      return { ...state, nodes: without(state.nodes, action.node) };
+      draft.removeNode(action.node);
+      draft.change({ drains: without(draft.state.drains, action.node) });
+      return;
     case "setTarget": {
       const { deployment, target, reason } = action;
-      if (reason === "gone") return { ...state, targets: without(state.targets, deployment) };
-      return { ...state, targets: new Map(state.targets).set(deployment, { target, reason }) };
+      const before = draft.state.targets.get(deployment);
+      const roseAt = before !== undefined && target > before.target ? now : before?.roseAt;
+      if (reason === "gone") draft.removeTarget(deployment);
+      else draft.putTarget(deployment, { target, reason, roseAt });
+      return;
     }
     case "create":
-      return { ...state, replicas: new Map(state.replicas).set(action.replica, created(action, now)) };
-    case "bind":
-      return change(state, action.replica, (replica) => ({
-        ...replica,
-        node: action.node,
-        gpus: action.gpus,
-        pending: undefined,
-        stateSince: now,
-      }));
+      draft.putReplica(created(action, now));
+      return;
+    case "bind": {
+      const { node, gpus } = action;
+      change(draft, action.replica, { node, gpus, pending: undefined, stateSince: now });
+      return;
+    }
     case "pend":
-      return change(state, action.replica, (replica) => ({ ...replica, pending: action.pending }));
+      change(draft, action.replica, { pending: action.pending });
+      return;
     case "leave":
     case "drain":
     case "stop":
-      return change(state, action.replica, (replica) => ({ ...replica, desired: action.kind }));
+      change(draft, action.replica, { desired: action.kind });
+      return;
     case "forget":
-      return { ...state, replicas: without(state.replicas, action.replica) };
+      draft.removeReplica(action.replica);
+      return;
+    case "shift": {
+      const { deployment, shift } = action;
+      const { shifts } = draft.state;
+      const changed = shift === undefined ? undefined : { ...shift, since: now, outcomes: [] };
+      draft.change({
+        shifts: changed === undefined ? without(shifts, deployment) : new Map(shifts).set(deployment, changed),
+      });
+      return;
+    }
+    case "askVerify": {
+      const { deployment, to: version } = action;
+      const verifications = new Map(draft.state.verifications).set(deployment, { kind: "asked", version });
+      draft.change({ verifications });
+      return;
+    }
+    case "advance":
     case "promote":
     case "giveUp":
-    case "dropApplication": {
-      const application = state.applications.get(action.application);
-      if (application === undefined) return state;
-      const changed = applicationAfter(application, action);
-      const applications =
-        changed === undefined
-          ? without(state.applications, application.name)
-          : new Map(state.applications).set(application.name, changed);
-      return { ...state, applications };
-    }
+    case "dropApplication":
+      changeApplication(draft, action);
   }
 }
 
 /** An application's record after an action that is stored; undefined: it is to be deleted. Also what the store gets. */
-export function applicationAfter(
-  application: ApplicationRecord,
-  action: Extract<Action, { kind: "promote" | "giveUp" | "dropApplication" }>,
-): ApplicationRecord | undefined {
+export function applicationAfter(application: ApplicationRecord, action: StoredAction): ApplicationRecord | undefined {
   // Deployed again meanwhile: then it stays.
   if (action.kind === "dropApplication") return application.isDeleting ? undefined : application;
   if (action.generation !== application.target) return application;
-  if (action.kind === "promote") return { ...application, stable: action.generation };
-  return { ...application, stable: action.fallback, failure: { deployment: action.deployment, reason: action.cause } };
+  if (action.kind === "advance") return { ...application, rollout: advanced(application, action) };
+  if (action.kind === "promote") {
+    const releases = application.releases.map((release) =>
+      release.generation === action.generation ? { ...release, hasServed: true } : release,
+    );
+    return { ...application, stable: action.generation, releases };
+  }
+  const { rollout: _, ...rest } = application;
+  return { ...rest, stable: action.fallback, failure: { deployment: action.deployment, reason: action.cause } };
+}
+
+function advanced(
+  { rollout, target }: ApplicationRecord,
+  { deployment, to }: Extract<Action, { kind: "advance" }>,
+): RolloutRecord {
+  const current = rollout?.generation === target ? rollout : { generation: target, isPaused: false, stages: {} };
+  return { ...current, stages: { ...current.stages, [splitDeploymentId(deployment).deployment]: to } };
 }
 
 function created(action: Extract<Action, { kind: "create" }>, now: number): ReplicaRecord {
@@ -85,9 +120,20 @@ function created(action: Extract<Action, { kind: "create" }>, now: number): Repl
   };
 }
 
-function change(state: ClusterState, id: ReplicaId, to: (replica: ReplicaRecord) => ReplicaRecord): ClusterState {
-  const replica = state.replicas.get(id);
-  return replica === undefined ? state : { ...state, replicas: new Map(state.replicas).set(id, to(replica)) };
+function change(draft: StateDraft, id: ReplicaId, to: Partial<ReplicaRecord>): void {
+  const replica = draft.state.replicas.get(id);
+  if (replica !== undefined) draft.putReplica({ ...replica, ...to });
+}
+
+function changeApplication(draft: StateDraft, action: StoredAction): void {
+  const { applications } = draft.state;
+  const application = applications.get(action.application);
+  if (application === undefined) return;
+  const changed = applicationAfter(application, action);
+  const next = new Map(applications);
+  if (changed === undefined) next.delete(application.name);
+  else next.set(application.name, changed);
+  draft.change({ applications: next });
 }
 
 function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {

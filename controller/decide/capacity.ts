@@ -1,6 +1,6 @@
-import type { NodeId } from "../../core/ids.ts";
+import type { NodeId, ReplicaId } from "../../core/ids.ts";
 import type { ResourceSpec } from "../../core/spec.ts";
-import { type ClusterState, releaseWith } from "./cluster.ts";
+import { type ClusterState, indexOf, releaseWith } from "./cluster.ts";
 
 /**
  * Amounts are integers in 1/10,000 units, so that 0.1 + 0.2 of a core is 0.3 of it; memory is in bytes. What a replica
@@ -27,8 +27,13 @@ export function toUnits(amount: number): number {
   return Math.round(amount * UNITS);
 }
 
+/** Worked out once for each specification, and for each node. */
+const knownAmounts = new WeakMap<Pick<ResourceSpec, "cpus" | "memoryBytes" | "custom">, Amounts>();
+
 /** What a replica needs, GPUs left out; nothing of a resource is left out too. */
 export function amountsOf(resources: Pick<ResourceSpec, "cpus" | "memoryBytes" | "custom">): Amounts {
+  const known = knownAmounts.get(resources);
+  if (known !== undefined) return known;
   const amounts = new Map<string, number>();
   const put = (name: string, amount: number): void => {
     if (amount > 0) amounts.set(name, amount);
@@ -36,18 +41,22 @@ export function amountsOf(resources: Pick<ResourceSpec, "cpus" | "memoryBytes" |
   put("cpus", toUnits(resources.cpus));
   put("memoryBytes", Math.round(resources.memoryBytes));
   for (const [name, amount] of Object.entries(resources.custom)) put(name, toUnits(amount));
+  knownAmounts.set(resources, amounts);
   return amounts;
 }
 
-/** What is left of a node. Negative where more is held than it has, for instance after it came back smaller. */
-export function capacityOf(state: ClusterState, node: NodeId): NodeCapacity | undefined {
+/**
+ * What is left of a node, or would be without one of its replicas. Negative where more is held than it has, for instance
+ * after it came back smaller.
+ */
+export function capacityOf(state: ClusterState, node: NodeId, without?: ReplicaId): NodeCapacity | undefined {
   const record = state.nodes.get(node);
   if (record === undefined) return undefined;
   const total = amountsOf(record.resources);
   const free = new Map(total);
   const freeGpuUnits = new Map(record.resources.gpus.map((id) => [id, UNITS]));
-  for (const replica of state.replicas.values()) {
-    if (replica.node !== node) continue;
+  for (const replica of indexOf(state).ofNode(node).values()) {
+    if (replica.id === without) continue;
     const resources = releaseWith(state, replica.deployment, replica.version)?.spec.options.resources;
     if (resources !== undefined) {
       for (const [name, amount] of amountsOf(resources)) free.set(name, (free.get(name) ?? 0) - amount);

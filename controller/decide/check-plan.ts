@@ -1,8 +1,9 @@
 import type { ReplicaId } from "../../core/ids.ts";
 import { type Action, subjectOf } from "./action.ts";
-import { applyAction } from "./apply-action.ts";
-import { capacityOf } from "./capacity.ts";
+import { act } from "./apply-action.ts";
+import { capacityOf, type NodeCapacity } from "./capacity.ts";
 import { type ClusterState, isReady, isSettled } from "./cluster.ts";
+import { StateDraft } from "./draft.ts";
 
 /**
  * Judges a plan by what must always hold, whoever made it: every action has a reason and something to act on, nothing
@@ -12,17 +13,17 @@ import { type ClusterState, isReady, isSettled } from "./cluster.ts";
 export function checkPlan(state: ClusterState, actions: readonly Action[], now: number): readonly string[] {
   const violations: string[] = [];
   const done = new Set<string>();
-  let current = state;
+  const draft = new StateDraft(state);
   for (const action of actions) {
     const name = `${action.kind} ${subjectOf(action)}`;
     const broken = (what: string): number => violations.push(`${name}: ${what}`);
     if (String(action.reason) === "") broken("it has no reason");
     if (done.has(name) && action.kind !== "setTarget") broken("it is done twice");
     done.add(name);
-    const next = applyAction(current, action, now);
-    checkReplica(current, action, now, broken);
-    if (action.kind === "bind") checkRoom(current, next, action, broken);
-    current = next;
+    checkReplica(draft.state, action, now, broken);
+    const before = action.kind === "bind" ? capacityOf(draft.state, action.node) : undefined;
+    act(draft, action, now);
+    if (action.kind === "bind") checkRoom(before, capacityOf(draft.state, action.node), action, broken);
   }
   return violations;
 }
@@ -76,13 +77,11 @@ function checkStop(state: ClusterState, id: ReplicaId, now: number, broken: Brok
 
 /** What is given out may be more than a node has when it came back smaller; only what this bind takes is judged. */
 function checkRoom(
-  before: ClusterState,
-  after: ClusterState,
+  was: NodeCapacity | undefined,
+  is: NodeCapacity | undefined,
   action: Extract<Action, { kind: "bind" }>,
   broken: Broken,
 ): void {
-  const was = capacityOf(before, action.node);
-  const is = capacityOf(after, action.node);
   for (const [name, amount] of is?.free ?? []) {
     if (amount < 0 && amount < (was?.free.get(name) ?? 0)) broken(`node ${action.node} has too little ${name}`);
   }

@@ -3,6 +3,7 @@ import { VERSIONS_KEPT } from "../../core/limits.ts";
 import type { ApplicationSpec, DeploymentSpec } from "../../core/spec.ts";
 import { stableJson } from "../../core/version.ts";
 import { type ApplicationRecord, effectiveRelease, type Release } from "./cluster.ts";
+import { keptScale } from "./scale.ts";
 
 /** What a deploy changes, by deployment name. */
 export type DeployPlan = {
@@ -62,7 +63,10 @@ function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: D
   const generation = (before?.releases[0]?.generation ?? 0) + 1;
   const release: Release = { generation, spec, secrets };
   const stable = before?.isDeleting === true ? 0 : (before?.stable ?? 0);
-  const older = before?.releases ?? [];
+  // What is deployed again, by a rollback say, is kept once: going to and fro must not push the others out.
+  const older = (before?.releases ?? []).filter(
+    (other) => other.generation === stable || !isSame(other, { spec, secrets }),
+  );
   const kept = older.filter((other, i) => i < VERSIONS_KEPT || other.generation === stable);
   return {
     name: spec.name,
@@ -71,6 +75,7 @@ function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: D
     stable,
     failure: undefined,
     isDeleting: false,
+    scale: keptScale(before, spec),
   };
 }
 

@@ -14,52 +14,78 @@ export type FilterNode = {
 /** What a replica asks of a node. */
 export type FilterDemand = { readonly resources: ResourceSpec; readonly placement: PlacementSpec };
 
-type Predicate = (demand: FilterDemand, node: FilterNode) => string | undefined;
-
-const isLive: Predicate = (_, { state }) => (state === "live" ? undefined : `the node is ${state}`);
-
-const hasLabels: Predicate = ({ placement }, { labels }) => {
-  const missing = Object.entries(placement.labels).filter(([name, value]) => labels[name] !== value);
-  return missing.length === 0
-    ? undefined
-    : `label ${missing.map(([name, value]) => `${name}=${value}`).join(", ")} is missing`;
+/** One thing that may keep a replica from a node: whether it does not, and in words what it does where it does. */
+type Rule = {
+  readonly holds: (demand: FilterDemand, node: FilterNode) => boolean;
+  readonly refusal: (demand: FilterDemand, node: FilterNode) => string;
 };
 
-const isBelowLimit: Predicate = ({ placement }, { deploymentReplicas }) => {
-  const { maxReplicasPerNode } = placement;
-  if (maxReplicasPerNode === 0 || deploymentReplicas < maxReplicasPerNode) return undefined;
-  return `maxReplicasPerNode ${maxReplicasPerNode} is reached`;
+const isLive: Rule = {
+  holds: (_, { state }) => state === "live",
+  refusal: (_, { state }) => `the node is ${state}`,
 };
 
-const hasAmounts: Predicate = ({ resources }, { capacity }) => {
-  const missing = [...amountsOf(resources)].filter(([name, amount]) => (capacity.free.get(name) ?? 0) < amount);
-  if (missing.length === 0) return undefined;
-  return missing
-    .map(([name, amount]) => {
-      const free = Math.max(0, capacity.free.get(name) ?? 0);
-      const total = capacity.total.get(name) ?? 0;
-      return `needs ${shown(name, amount)} ${name}, ${shown(name, free)} of ${shown(name, total)} free`;
-    })
-    .join("; ");
+const hasLabels: Rule = {
+  holds: ({ placement }, { labels }) => missingLabels(placement, labels).length === 0,
+  refusal: ({ placement }, { labels }) => {
+    const missing = missingLabels(placement, labels);
+    return `label ${missing.map(([name, value]) => `${name}=${value}`).join(", ")} is missing`;
+  },
 };
 
-const hasGpus: Predicate = ({ resources }, { capacity }) => {
-  if (pickGpus(capacity.gpus, resources.gpus) !== undefined) return undefined;
-  if (capacity.gpus.length === 0) return `needs ${resources.gpus} gpus, the node has none`;
-  const free = capacity.gpus.filter(({ freeUnits }) => freeUnits >= Math.min(UNITS, toUnits(resources.gpus))).length;
-  const what =
-    resources.gpus < 1
-      ? `${capacity.gpus.length} gpus, none with so much free`
-      : `${free} of ${capacity.gpus.length} free`;
-  return `needs ${resources.gpus} gpus, ${what}`;
+const isBelowLimit: Rule = {
+  holds: ({ placement: { maxReplicasPerNode } }, { deploymentReplicas }) =>
+    maxReplicasPerNode === 0 || deploymentReplicas < maxReplicasPerNode,
+  refusal: ({ placement }) => `maxReplicasPerNode ${placement.maxReplicasPerNode} is reached`,
 };
 
-const PREDICATES: readonly Predicate[] = [isLive, hasLabels, isBelowLimit, hasAmounts, hasGpus];
+const hasAmounts: Rule = {
+  holds: ({ resources }, { capacity }) => {
+    for (const [name, amount] of amountsOf(resources)) if ((capacity.free.get(name) ?? 0) < amount) return false;
+    return true;
+  },
+  refusal: ({ resources }, { capacity }) =>
+    [...amountsOf(resources)]
+      .filter(([name, amount]) => (capacity.free.get(name) ?? 0) < amount)
+      .map(([name, amount]) => {
+        const free = Math.max(0, capacity.free.get(name) ?? 0);
+        const total = capacity.total.get(name) ?? 0;
+        return `needs ${shown(name, amount)} ${name}, ${shown(name, free)} of ${shown(name, total)} free`;
+      })
+      .join("; "),
+};
+
+const hasGpus: Rule = {
+  holds: ({ resources }, { capacity }) => pickGpus(capacity.gpus, resources.gpus) !== undefined,
+  refusal: ({ resources }, { capacity }) => {
+    if (capacity.gpus.length === 0) return `needs ${resources.gpus} gpus, the node has none`;
+    const free = capacity.gpus.filter(({ freeUnits }) => freeUnits >= Math.min(UNITS, toUnits(resources.gpus))).length;
+    const what =
+      resources.gpus < 1
+        ? `${capacity.gpus.length} gpus, none with so much free`
+        : `${free} of ${capacity.gpus.length} free`;
+    return `needs ${resources.gpus} gpus, ${what}`;
+  },
+};
+
+const RULES: readonly Rule[] = [isLive, hasLabels, isBelowLimit, hasAmounts, hasGpus];
+
+/** Whether a replica can go to a node. */
+export function fits(demand: FilterDemand, node: FilterNode): boolean {
+  return RULES.every(({ holds }) => holds(demand, node));
+}
 
 /** Everything that keeps a replica from a node, in words that name what is missing; undefined: it can go there. */
 export function placeFilter(demand: FilterDemand, node: FilterNode): string | undefined {
-  const reasons = PREDICATES.map((predicate) => predicate(demand, node)).filter((reason) => reason !== undefined);
-  return reasons.length === 0 ? undefined : reasons.join("; ");
+  const broken = RULES.filter(({ holds }) => !holds(demand, node));
+  return broken.length === 0 ? undefined : broken.map(({ refusal }) => refusal(demand, node)).join("; ");
+}
+
+function missingLabels(
+  { labels: wanted }: PlacementSpec,
+  labels: FilterNode["labels"],
+): readonly (readonly [string, string])[] {
+  return Object.entries(wanted).filter(([name, value]) => labels[name] !== value);
 }
 
 function shown(name: string, amount: number): string {

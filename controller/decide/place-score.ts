@@ -4,11 +4,12 @@ import type { NodeCapacity } from "./capacity.ts";
 /** What the score must know of a node that passed the filter. */
 export type ScoreNode = {
   readonly node: NodeId;
-  readonly capacity: NodeCapacity;
   /** Replicas of the same deployment and version that run there. */
   readonly versionReplicas: number;
   /** Replicas of the same deployment that run there, of whichever version. */
   readonly deploymentReplicas: number;
+  /** See {@link allocatedShare}. */
+  readonly allocatedShare: number;
 };
 
 /**
@@ -19,7 +20,7 @@ export function placeScore(a: ScoreNode, b: ScoreNode): number {
   return (
     a.versionReplicas - b.versionReplicas ||
     a.deploymentReplicas - b.deploymentReplicas ||
-    allocatedShare(a.capacity) - allocatedShare(b.capacity) ||
+    a.allocatedShare - b.allocatedShare ||
     (a.node < b.node ? -1 : 1)
   );
 }

@@ -7,6 +7,9 @@ import type { CreateReason, RemoveReason } from "./action.ts";
  * leaves the table before as many of the wanted version serve, and never are there more than the target and the surge
  * at once. A removed replica leaves the table, is drained once every router knows, and is then gone. Replicas that no
  * router knows are stopped at once.
+ *
+ * A replica of the wanted version that is to go (`leaving`: its node drains, it asks to be recycled) is treated as an
+ * outdated one: another takes its place first.
  */
 
 /**
@@ -14,6 +17,9 @@ import type { CreateReason, RemoveReason } from "./action.ts";
  * the first found none the second will not either, and ten replicas on full nodes would wait 100 s.
  */
 export const MAKE_ROOM_AFTER_MS = 10_000;
+
+/** Why a replica of the wanted version is replaced by another of the same version. */
+export type LeavingReason = Extract<RemoveReason, "nodeDrains" | "retires">;
 
 /** What the rollout must know of one replica. */
 export type RolloutReplica = {
@@ -24,6 +30,8 @@ export type RolloutReplica = {
   readonly isReady: boolean;
   /** Ready, and every router knows it. */
   readonly isServing: boolean;
+  /** It is to be replaced first and then removed, for this reason; undefined: it may stay. */
+  readonly leaving: LeavingReason | undefined;
   /** Its last start failed. */
   readonly isFailing: boolean;
   /** Starts in a row that failed. */
@@ -45,19 +53,31 @@ export type RolloutInput = {
   /** Nothing is removed: replicas that call it still run. */
   readonly isHeld: boolean;
   readonly replicas: readonly RolloutReplica[];
+  /** Replicas of two versions serve side by side, so many of the new one; undefined: the wanted version takes over. */
+  readonly beside?: { readonly from: Version; readonly newCount: number } | undefined;
+  /** See `RolloutSpec`. */
+  readonly maxSurge: number;
+  readonly maxUnavailable: number;
   /** Whether the pending replica would fit if the other were not there. */
   readonly wouldFitWithout: (pending: ReplicaId, other: ReplicaId) => boolean;
 };
 
 /** What the rollout does next. */
 export type RolloutStep =
-  | { readonly kind: "create"; readonly count: number; readonly reason: CreateReason }
-  | { readonly kind: "leave" | "stop" | "forget"; readonly replica: ReplicaId; readonly reason: RemoveReason }
+  | { readonly kind: "create"; readonly version: Version; readonly count: number; readonly reason: CreateReason }
+  | { readonly kind: "leave"; readonly replica: ReplicaId; readonly reason: RemoveReason }
+  | { readonly kind: "stop"; readonly replica: ReplicaId; readonly reason: RemoveReason }
+  | { readonly kind: "forget"; readonly replica: ReplicaId; readonly reason: RemoveReason }
   | { readonly kind: "drain"; readonly replica: ReplicaId; readonly reason: "unlisted" };
 
-/** Replicas that may exist beyond the target while versions change: a quarter, at least one (10 → 3, 1 → 1). */
-export function surgeOf(target: number): number {
-  return Math.max(1, Math.ceil(target / 4));
+/** Replicas that may exist beyond the target while versions change: by a quarter, at least one (10 → 3, 1 → 1). */
+export function surgeOf(target: number, maxSurge: number): number {
+  return maxSurge >= 1 ? maxSurge : Math.ceil(target * maxSurge);
+}
+
+/** Replicas that may be missing of the target meanwhile: a share is rounded down. */
+export function unavailableOf(target: number, maxUnavailable: number): number {
+  return maxUnavailable >= 1 ? maxUnavailable : Math.floor(target * maxUnavailable);
 }
 
 /** Decides a deployment's next steps. */
@@ -65,10 +85,13 @@ export function rollout(input: RolloutInput, now: number): readonly RolloutStep[
   const { version, target, replicas } = input;
   const steps: RolloutStep[] = replicas.filter(isDrainable).map(drainStep);
   if (input.isHeld) return steps;
+  if (input.beside !== undefined && version !== undefined)
+    return [...steps, ...sideBySide(input, version, input.beside)];
 
   const running = replicas.filter(({ desired }) => desired === "run");
-  const wanted = running.filter((replica) => replica.version === version);
-  const outdated = running.filter((replica) => replica.version !== version);
+  const isWanted = (replica: RolloutReplica): boolean => replica.version === version && replica.leaving === undefined;
+  const wanted = running.filter(isWanted);
+  const outdated = running.filter((replica) => !isWanted(replica));
 
   const { removals, kept } = outdatedRemovals(outdated, wanted, input);
   const surplus = surplusOf(wanted, target).flatMap((replica) => removal(replica, "aboveTarget"));
@@ -76,9 +99,11 @@ export function rollout(input: RolloutInput, now: number): readonly RolloutStep[
   if (version === undefined) return steps;
 
   steps.push(...surplus);
-  const room = target + (kept > 0 ? surgeOf(target) : 0) - wanted.length - kept;
+  // What is on a draining node takes no room from those that replace it: all of them may start at once.
+  const besides = kept.filter(({ leaving }) => leaving !== "nodeDrains").length;
+  const room = target + (kept.length > 0 ? surgeOf(target, input.maxSurge) : 0) - wanted.length - besides;
   const count = Math.max(0, Math.min(target - wanted.length, room));
-  if (count > 0) steps.push({ kind: "create", count, reason: outdated.length > 0 ? "surge" : "belowTarget" });
+  if (count > 0) steps.push({ kind: "create", version, count, reason: outdated.length > 0 ? "surge" : "belowTarget" });
   // What is removed just now makes room of its own, and must not be removed twice.
   if (removals.length + surplus.length === 0) steps.push(...makeRoom(input, wanted, outdated, now));
   return steps;
@@ -95,6 +120,36 @@ export function givenUpReason(replicas: readonly RolloutReplica[], version: Vers
   if (failedStarts < ROLLOUT_FAILED_AFTER_STARTS) return undefined;
   const first = starting.find(({ failedStarts, reason }) => failedStarts > 0 && reason !== "");
   return first?.reason ?? "its start failed and its worker told no cause; see `serve logs`";
+}
+
+/** Both versions have their counts, and neither makes room for the other. Any third one goes. */
+function sideBySide(
+  { replicas, target }: RolloutInput,
+  version: Version,
+  { from, newCount }: NonNullable<RolloutInput["beside"]>,
+): readonly RolloutStep[] {
+  const running = replicas.filter(({ desired }) => desired === "run");
+  const others = running.filter((replica) => replica.version !== version && replica.version !== from);
+  const keep = (which: Version, count: number): readonly RolloutStep[] => {
+    const all = running.filter((replica) => replica.version === which);
+    const staying = all.filter(({ leaving }) => leaving === undefined);
+    const serving = staying.filter(({ isServing }) => isServing).length;
+    // Those that are to leave go once others serve in their place.
+    const leaving = serving >= count ? all.filter((replica) => replica.leaving !== undefined) : [];
+    const missing = count - staying.length;
+    return [
+      ...surplusOf(staying, count).flatMap((replica) => removal(replica, "aboveTarget")),
+      ...leaving.flatMap((replica) => removal(replica, replica.leaving ?? "aboveTarget")),
+      ...(missing > 0
+        ? [{ kind: "create" as const, version: which, count: missing, reason: "belowTarget" as const }]
+        : []),
+    ];
+  };
+  return [
+    ...others.flatMap((replica) => removal(replica, replica.isUnknown ? "unknown" : "replaced")),
+    ...keep(from, target),
+    ...keep(version, newCount),
+  ];
 }
 
 function isDrainable({ desired, isUnlisted }: RolloutReplica): boolean {
@@ -121,24 +176,27 @@ function removal(replica: RolloutReplica, reason: RemoveReason): RolloutStep[] {
 function outdatedRemovals(
   outdated: readonly RolloutReplica[],
   wanted: readonly RolloutReplica[],
-  { version, target }: RolloutInput,
-): { removals: RolloutStep[]; kept: number } {
-  const reason = version === undefined ? "removed" : "replaced";
+  { version, target, maxUnavailable }: RolloutInput,
+): { removals: RolloutStep[]; kept: readonly RolloutReplica[] } {
+  const replacedFor = ({ leaving }: RolloutReplica): RemoveReason =>
+    version === undefined ? "removed" : (leaving ?? "replaced");
   const useless = outdated.filter((replica) => replica.isFailing || replica.isUnknown || replica.node === undefined);
   const useful = outdated.filter((replica) => !useless.includes(replica));
   const serving = wanted.filter(({ isServing }) => isServing).length;
-  const kept = Math.min(useful.length, Math.max(0, target - serving));
+  const least = target - unavailableOf(target, maxUnavailable);
+  const keptCount = Math.min(useful.length, Math.max(0, least - serving));
   const leastUsefulFirst = byUse(useful);
-  const reasonOf = ({ isUnknown }: RolloutReplica): RemoveReason => {
-    if (isUnknown) return "unknown";
-    return version === undefined ? reason : "outdatedAndFailing";
+  const removed = leastUsefulFirst.slice(0, useful.length - keptCount);
+  const reasonOf = (replica: RolloutReplica): RemoveReason => {
+    if (replica.isUnknown) return "unknown";
+    return version === undefined || replica.version === version ? replacedFor(replica) : "outdatedAndFailing";
   };
   return {
     removals: [
       ...useless.flatMap((replica) => removal(replica, reasonOf(replica))),
-      ...leastUsefulFirst.slice(0, useful.length - kept).flatMap((replica) => removal(replica, reason)),
+      ...removed.flatMap((replica) => removal(replica, replacedFor(replica))),
     ],
-    kept,
+    kept: leastUsefulFirst.slice(removed.length),
   };
 }
 
@@ -155,7 +213,7 @@ function surplusOf(wanted: readonly RolloutReplica[], target: number): readonly 
   return surplus;
 }
 
-/** Least useful first: not ready before ready, then from the fullest node, then the newest. */
+/** Least useful first: not ready before ready, then what is to go anyway, then from the fullest node, then the newest. */
 function byUse(replicas: readonly RolloutReplica[]): RolloutReplica[] {
   const perNode = new Map<NodeId | undefined, number>();
   for (const { node } of replicas) perNode.set(node, (perNode.get(node) ?? 0) + 1);
@@ -164,6 +222,7 @@ function byUse(replicas: readonly RolloutReplica[]): RolloutReplica[] {
   return [...replicas].sort(
     (a, b) =>
       use(a) - use(b) ||
+      Number(b.leaving !== undefined) - Number(a.leaving !== undefined) ||
       (perNode.get(b.node) ?? 0) - (perNode.get(a.node) ?? 0) ||
       b.createdAt - a.createdAt ||
       (a.id < b.id ? -1 : 1),

@@ -1,6 +1,7 @@
 import type { DeploymentId, Version } from "../../core/ids.ts";
 import { deploymentId } from "../../core/ids.ts";
-import { initialTarget } from "../../core/spec.ts";
+import type { DeploymentSpec } from "../../core/spec.ts";
+import type { Signals } from "./autoscale.ts";
 import type { ApplicationRecord, ReplicaRecord, TargetReason } from "./cluster.ts";
 import { deploymentsOf, effectiveRelease } from "./cluster.ts";
 
@@ -11,14 +12,24 @@ export type Wanted = {
   readonly version: Version | undefined;
   readonly target: number;
   readonly reason: TargetReason;
+  /** What each signal of a deployment that scales by itself asked for. */
+  readonly signals?: Signals | undefined;
 };
+
+/** A count that was decided elsewhere. */
+export type Scaled = Pick<Wanted, "target" | "reason" | "signals">;
 
 /**
  * How many replicas of which version each deployment of an application is to have. `replicas` are the application's,
  * whatever they are to become. Deployments nobody wants any more go last: as long as replicas that may call them run,
- * they stay, so that no request in progress loses what it depends on.
+ * they stay, so that no request in progress loses what it depends on. `scaled` says what one that scales by itself is to
+ * have; undefined for the others.
  */
-export function target(application: ApplicationRecord, replicas: readonly ReplicaRecord[]): readonly Wanted[] {
+export function target(
+  application: ApplicationRecord,
+  replicas: readonly ReplicaRecord[],
+  scaled: (deployment: { readonly id: DeploymentId; readonly spec: DeploymentSpec }) => Scaled | undefined,
+): readonly Wanted[] {
   const release = effectiveRelease(application);
   const effective = release === undefined ? [] : deploymentsOf(release);
   if (release === undefined || application.isDeleting) return deleting(application, replicas);
@@ -28,8 +39,9 @@ export function target(application: ApplicationRecord, replicas: readonly Replic
     return {
       deployment: id,
       version: spec.version,
-      target: hasFailed ? 0 : initialTarget(spec.options),
-      reason: hasFailed ? "startFailed" : "declared",
+      ...(hasFailed
+        ? { target: 0, reason: "startFailed" as const }
+        : (scaled({ id, spec }) ?? declared(application, spec))),
     };
   });
   const versions = new Map<DeploymentId, Version>(effective.map(({ id, spec }) => [id, spec.version]));
@@ -43,6 +55,13 @@ export function target(application: ApplicationRecord, replicas: readonly Replic
     });
   const removed = new Set(replicas.map(({ deployment }) => deployment).filter((id) => !versions.has(id)));
   return [...wanted, ...[...removed].map((id) => unwanted(id, haveCallers ? "callersRemain" : "removed"))];
+}
+
+/** A count asked for by hand goes before the declared one. */
+function declared({ scale }: ApplicationRecord, { name, options }: DeploymentSpec): Scaled {
+  const manual = scale?.[name];
+  if (manual !== undefined) return { target: manual, reason: "scaledByHand" };
+  return { target: options.numReplicas, reason: "declared" };
 }
 
 function deleting(application: ApplicationRecord, replicas: readonly ReplicaRecord[]): readonly Wanted[] {

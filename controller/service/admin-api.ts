@@ -2,9 +2,20 @@ import { HttpRequestError, NotFoundError } from "../../core/error.ts";
 import { type AdminGuard, guard } from "./admin-guard.ts";
 import { ADMIN_OPENAPI } from "./admin-openapi.ts";
 import { type AdminRequest, type AdminResponse, emptyResponse, jsonResponse } from "./admin-request.ts";
-import { type ApplicationsDeps, deleteApplication, explain, getApplication, putApplication } from "./applications.ts";
+import {
+  type ApplicationsDeps,
+  deleteApplication,
+  explain,
+  getApplication,
+  postMetric,
+  postRollback,
+  postRollout,
+  postScale,
+  putApplication,
+} from "./applications.ts";
 import { type BundlesDeps, headBlob, putBlob } from "./bundles.ts";
-import { getLogs, getMetrics, getNodes, getStatus, type ObserveDeps } from "./observe.ts";
+import { getNodes, postDrain, postUndrain } from "./nodes.ts";
+import { getDemand, getLogs, getMetrics, getStatus, type ObserveDeps } from "./observe.ts";
 
 /** Everything the admin API works with. */
 export type AdminApiDeps = ApplicationsDeps &
@@ -25,6 +36,12 @@ type Handler = (
 const ROUTES: readonly { readonly path: readonly string[]; readonly methods: Readonly<Record<string, Handler>> }[] = [
   { path: ["status"], methods: { GET: (deps) => getStatus(deps) } },
   { path: ["nodes"], methods: { GET: (deps) => getNodes(deps) } },
+  {
+    path: ["nodes", "*", "drain"],
+    methods: { POST: (deps, [node = ""], request) => postDrain(deps, node, request) },
+  },
+  { path: ["nodes", "*", "undrain"], methods: { POST: (deps, [node = ""]) => postUndrain(deps, node) } },
+  { path: ["demand"], methods: { GET: (deps) => getDemand(deps) } },
   { path: ["metrics"], methods: { GET: (deps) => getMetrics(deps) } },
   { path: ["logs"], methods: { GET: (deps, _, request) => getLogs(deps, request) } },
   { path: ["openapi.json"], methods: { GET: () => jsonResponse(200, ADMIN_OPENAPI) } },
@@ -35,6 +52,26 @@ const ROUTES: readonly { readonly path: readonly string[]; readonly methods: Rea
       GET: (deps, [name = ""]) => getApplication(deps, name),
       PUT: (deps, [name = ""], request) => putApplication(deps, name, request),
       DELETE: (deps, [name = ""]) => deleteApplication(deps, name),
+    },
+  },
+  {
+    path: ["applications", "*", "rollback"],
+    methods: { POST: (deps, [name = ""], request) => postRollback(deps, name, request) },
+  },
+  {
+    path: ["applications", "*", "rollout"],
+    methods: { POST: (deps, [name = ""], request) => postRollout(deps, name, request) },
+  },
+  {
+    path: ["applications", "*", "deployments", "*", "metric"],
+    methods: {
+      POST: (deps, [name = "", deployment = ""], request) => postMetric(deps, { name, deployment }, request),
+    },
+  },
+  {
+    path: ["applications", "*", "deployments", "*", "scale"],
+    methods: {
+      POST: (deps, [name = "", deployment = ""], request) => postScale(deps, { name, deployment }, request),
     },
   },
   {

@@ -1,3 +1,6 @@
+import { DEFAULT_NODE_DRAIN_MS } from "../../core/limits.ts";
+import { FEWEST_VERSION_CHARACTERS } from "../decide/rollback.ts";
+
 const path = (name: string): unknown => ({ name, in: "path", required: true, schema: { type: "string" } });
 const query = (name: string, schema: unknown): unknown => ({ name, in: "query", required: false, schema });
 const answers = (description: string, type = "application/json"): unknown => ({
@@ -10,6 +13,11 @@ const operation = (summary: string, rest: Readonly<Record<string, unknown>> = {}
   ...rest,
 });
 
+const body = (properties: unknown, required: boolean): unknown => ({
+  required,
+  content: { "application/json": { schema: { type: "object", properties } } },
+});
+
 /** OpenAPI document of the admin API, answered at `/api/v1/openapi.json`. */
 export const ADMIN_OPENAPI = {
   openapi: "3.1.0",
@@ -20,6 +28,14 @@ export const ADMIN_OPENAPI = {
   paths: {
     "/status": { get: operation("Applications, deployments, replicas and nodes, with reasons") },
     "/nodes": { get: operation("Nodes and their resources") },
+    "/nodes/{node}/drain": {
+      parameters: [path("node")],
+      post: operation("Empties a node: what runs there is replaced elsewhere first, or ends by the deadline", {
+        requestBody: body({ deadlineMs: { type: "number", minimum: 0, default: DEFAULT_NODE_DRAIN_MS } }, false),
+      }),
+    },
+    "/nodes/{node}/undrain": { parameters: [path("node")], post: operation("Uses a node again") },
+    "/demand": { get: operation("Replicas that fit on no node, and what they need") },
     "/metrics": { get: { summary: "Metrics of all nodes", responses: answers("Prometheus text", "text/plain") } },
     "/logs": {
       get: operation("The last lines of replicas' logs", {
@@ -49,6 +65,30 @@ export const ADMIN_OPENAPI = {
         },
       }),
       delete: operation("Drains and removes an application"),
+    },
+    "/applications/{name}/rollback": {
+      parameters: [path("name")],
+      post: operation("Deploys a kept version again: the one that starts so, else the one that served before", {
+        requestBody: body({ version: { type: "string", minLength: FEWEST_VERSION_CHARACTERS } }, false),
+      }),
+    },
+    "/applications/{name}/rollout": {
+      parameters: [path("name")],
+      post: operation("Pauses, resumes, promotes or aborts what is being rolled out", {
+        requestBody: body({ action: { type: "string", enum: ["pause", "resume", "promote", "abort"] } }, true),
+      }),
+    },
+    "/applications/{name}/deployments/{deployment}/metric": {
+      parameters: [path("name"), path("deployment")],
+      post: operation("Tells the value of the metric that a deployment scales by", {
+        requestBody: body({ value: { type: "number", minimum: 0 } }, true),
+      }),
+    },
+    "/applications/{name}/deployments/{deployment}/scale": {
+      parameters: [path("name"), path("deployment")],
+      post: operation("Sets how many replicas a deployment has; autoscaling goes on from there", {
+        requestBody: body({ replicas: { type: "integer", minimum: 0 } }, true),
+      }),
     },
     "/applications/{name}/deployments/{deployment}/explain": {
       parameters: [path("name"), path("deployment")],

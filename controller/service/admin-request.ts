@@ -58,3 +58,16 @@ export async function readJson(body: AsyncIterable<Uint8Array>): Promise<unknown
     throw new InvalidRequestError("the body is not JSON", { cause: thrown });
   }
 }
+
+/**
+ * Reads a JSON object; no body at all is one without fields.
+ *
+ * @throws {PayloadTooLargeError} when it is over the limit
+ * @throws {InvalidRequestError} when it is not a JSON object
+ */
+export async function readFields({ headers, body }: AdminRequest): Promise<Readonly<Record<string, unknown>>> {
+  if (headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0) return {};
+  const value = await readJson(body);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new InvalidRequestError("the body must be a JSON object; see /api/v1/openapi.json");
+}

@@ -5,8 +5,17 @@ import { parseApplicationSpec, parseBundleManifest } from "../../core/spec-valid
 import { applicationVersion } from "../../core/version.ts";
 import type { Controller } from "../controller.ts";
 import type { ApplicationRecord } from "../decide/cluster.ts";
+import { keptVersions } from "../decide/rollback.ts";
+import type { RolloutCommand } from "../decide/rollout-command.ts";
 import type { BlobStore } from "../state/blob-store.ts";
-import { type AdminRequest, type AdminResponse, emptyResponse, jsonResponse, readJson } from "./admin-request.ts";
+import {
+  type AdminRequest,
+  type AdminResponse,
+  emptyResponse,
+  jsonResponse,
+  readFields,
+  readJson,
+} from "./admin-request.ts";
 import { applicationView, deploymentView, findDeployment } from "./status-view.ts";
 
 /** A manifest of MOST_BUNDLE_FILES files is about 2 MB. */
@@ -17,7 +26,11 @@ export type ApplicationsDeps = { readonly controller: Controller; readonly blobs
 
 /** `GET applications/{name}` */
 export function getApplication({ controller }: ApplicationsDeps, name: string): AdminResponse {
-  return jsonResponse(200, applicationView(controller.snapshot(), found(controller, name)));
+  const application = found(controller, name);
+  return jsonResponse(200, {
+    ...applicationView(controller.snapshot(), application),
+    versions: keptVersions(application),
+  });
 }
 
 /** `DELETE applications/{name}` */
@@ -48,6 +61,58 @@ export async function putApplication(
   return jsonResponse(200, { application: spec.name, version: applicationVersion(spec.deployments), ...plan });
 }
 
+/** `POST applications/{name}/rollback` with `{version?}`: deploys a kept version again. */
+export async function postRollback(
+  { controller, blobs }: ApplicationsDeps,
+  name: string,
+  request: AdminRequest,
+): Promise<AdminResponse> {
+  const { version } = await readFields(request);
+  if (version !== undefined && typeof version !== "string") throw new InvalidRequestError("version must be a string");
+  const input = controller.operations.earlierRelease(name, version);
+  await checkBundle(blobs, input.spec.bundle);
+  const plan = await controller.deploy(input, { isPlan: false });
+  return jsonResponse(200, { application: name, version: applicationVersion(input.spec.deployments), ...plan });
+}
+
+/** `POST applications/{name}/deployments/{deployment}/scale` with `{replicas}` */
+export async function postScale(
+  { controller }: ApplicationsDeps,
+  parts: { readonly name: string; readonly deployment: string },
+  request: AdminRequest,
+): Promise<AdminResponse> {
+  const { name, deployment } = parts;
+  const { replicas } = await readFields(request);
+  const { isAutoscaled } = await controller.operations.scale(name, deployment, replicas);
+  return jsonResponse(200, { deployment: `${name}/${deployment}`, replicas, isAutoscaled });
+}
+
+/** `POST applications/{name}/rollout` with `{action}`: `pause`, `resume`, `promote` or `abort`. */
+export async function postRollout(
+  { controller }: ApplicationsDeps,
+  name: string,
+  request: AdminRequest,
+): Promise<AdminResponse> {
+  const { action } = await readFields(request);
+  const command = ROLLOUT_COMMANDS.find((one) => one === action);
+  if (command === undefined) throw new InvalidRequestError(`action must be one of ${ROLLOUT_COMMANDS.join(", ")}`);
+  await controller.operations.rollout(name, command);
+  return jsonResponse(200, { application: name, action: command });
+}
+
+const ROLLOUT_COMMANDS = ["pause", "resume", "promote", "abort"] as const satisfies readonly RolloutCommand[];
+
+/** `POST applications/{name}/deployments/{deployment}/metric` with `{value}`: the figure that it scales by. */
+export async function postMetric(
+  { controller }: ApplicationsDeps,
+  parts: { readonly name: string; readonly deployment: string },
+  request: AdminRequest,
+): Promise<AdminResponse> {
+  const { value } = await readFields(request);
+  controller.operations.tellMetric(parts.name, parts.deployment, value);
+  return emptyResponse(202);
+}
+
 /** `GET applications/{name}/deployments/{deployment}/explain` */
 export function explain({ controller }: ApplicationsDeps, name: string, deployment: string): AdminResponse {
   const state = controller.snapshot();
@@ -68,6 +133,7 @@ export function explain({ controller }: ApplicationsDeps, name: string, deployme
     targetReplicas: view.targetReplicas,
     targetReason: state.targets.get(known.id)?.reason ?? "",
     reason: view.reason,
+    policyProblem: state.policies.get(known.id)?.problem ?? "",
     pending: pending.map(({ id, pending: why }) => ({ replica: id, reason: why?.reason, nodes: why?.nodes })),
     decisions: controller.decisions.of(known.id),
   });

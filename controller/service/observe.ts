@@ -1,8 +1,9 @@
 import { InvalidRequestError } from "../../core/error.ts";
 import type { Controller } from "../controller.ts";
+import { demand, sumOf } from "../decide/demand.ts";
 import { type AdminRequest, type AdminResponse, jsonResponse, textResponse } from "./admin-request.ts";
 import { mergeMetrics } from "./merge-metrics.ts";
-import { clusterStatus, nodeViews } from "./status-view.ts";
+import { clusterStatus } from "./status-view.ts";
 
 /** A node that does not answer by then is left out. */
 const COLLECT_TIMEOUT_MS = 2_000;
@@ -25,9 +26,12 @@ export async function getStatus({ controller, self }: ObserveDeps): Promise<Admi
   return jsonResponse(200, clusterStatus(controller.snapshot(), { self, storeProblems }));
 }
 
-/** `GET nodes` */
-export function getNodes({ controller }: ObserveDeps): AdminResponse {
-  return jsonResponse(200, { nodes: nodeViews(controller.snapshot()) });
+/** `GET demand`: what cannot be placed, so that something else can add machines. */
+export function getDemand({ controller }: ObserveDeps): AdminResponse {
+  const pending = demand(controller.snapshot());
+  const since = (beganAt: number): string => new Date(controller.operations.wallTimeOf(beganAt)).toISOString();
+  const views = pending.map(({ beganAt, ...rest }) => ({ ...rest, since: since(beganAt) }));
+  return jsonResponse(200, { resources: sumOf(pending), pending: views });
 }
 
 /** `GET metrics`: all nodes', and this controller's own. */

@@ -1,4 +1,4 @@
-import { type DeploymentId, deploymentId } from "../../core/ids.ts";
+import { type DeploymentId, deploymentId, splitDeploymentId } from "../../core/ids.ts";
 import type { ReplicaState } from "../../core/replica-state.ts";
 import type {
   ApplicationStatusView,
@@ -7,7 +7,9 @@ import type {
   NodeStatusView,
   ReplicaStatusView,
 } from "../../core/status.ts";
+import type { DeploymentSpec } from "../../core/spec.ts";
 import { applicationVersion } from "../../core/version.ts";
+import { stageOf } from "../decide/advance-rollout.ts";
 import { applicationStatus } from "../decide/application-status.ts";
 import { capacityOf, UNITS } from "../decide/capacity.ts";
 import {
@@ -15,12 +17,15 @@ import {
   type ClusterState,
   deploymentsOf,
   effectiveRelease,
+  type NodeRecord,
   releaseOf,
   type ReplicaRecord,
   replicasOf,
+  replicasOn,
   routedRelease,
 } from "../decide/cluster.ts";
 import { deploymentStatus } from "../decide/deployment-status.ts";
+import { NO_USAGE } from "../decide/usage.ts";
 
 /** The whole cluster, as `GET status` answers it. */
 export function clusterStatus(
@@ -76,7 +81,43 @@ export function deploymentView(
     failure: application.failure?.deployment === id && !application.isDeleting ? application.failure.reason : undefined,
     replicas,
   });
-  return { name, status, targetReplicas: target, reason, replicas: replicas.map(replicaView) };
+  const { replicaSeconds, gpuSeconds, idleSeconds } = state.usage.get(id) ?? NO_USAGE;
+  const usage = {
+    replicaSeconds: Math.round(replicaSeconds),
+    gpuSeconds: Math.round(gpuSeconds),
+    idleSeconds: Math.round(idleSeconds),
+  };
+  return {
+    name,
+    status,
+    targetReplicas: target,
+    reason,
+    replicas: replicas.map(replicaView),
+    rollout: rolloutView(state, id, spec),
+    usage,
+  };
+}
+
+function rolloutView(
+  state: ClusterState,
+  id: DeploymentId,
+  spec: DeploymentSpec | undefined,
+): DeploymentStatusView["rollout"] {
+  const record = spec === undefined ? undefined : stageOf(state, { id, spec });
+  const shift = state.shifts.get(id);
+  if (spec === undefined || record === undefined || (record.stage.kind === "rolling" && shift === undefined)) {
+    return undefined;
+  }
+  const application = state.applications.get(splitDeploymentId(id).application);
+  return {
+    stage: record.stage.kind,
+    from: record.from,
+    to: spec.version,
+    percent: shift?.percent,
+    isPaused: application?.rollout?.isPaused === true && application.rollout.generation === application.target,
+    scores: record.scores,
+    outcomes: (shift?.outcomes ?? []).map(({ version, answered, failed }) => ({ version, answered, failed })),
+  };
 }
 
 /** Nodes, ordered by id. */
@@ -89,8 +130,18 @@ export function nodeViews(state: ClusterState): readonly NodeStatusView[] {
       resources: resourcesOf(state, node.id),
       labels: node.labels,
       httpUrl: node.report.httpUrl,
-      reason: node.report.reason,
+      replicas: replicasOn(state, node.id).length,
+      reason: nodeReason(state, node),
     }));
+}
+
+/** Trouble of its proxy, and how far it is emptied where it is to be. */
+function nodeReason(state: ClusterState, { id, report }: NodeRecord): string {
+  if (!state.drains.has(id)) return report.reason;
+  const left = replicasOn(state, id).length;
+  const text =
+    left === 0 ? "drained: nothing runs on it" : `drains: ${left} ${left === 1 ? "replica" : "replicas"} left`;
+  return report.reason === "" ? text : `${text}; ${report.reason}`;
 }
 
 /** The record and the id of a deployment that is known by name; undefined: none is. */
@@ -116,10 +167,20 @@ function replicaView(replica: ReplicaRecord): ReplicaStatusView {
     ongoing: report?.ongoing ?? 0,
     provider: report?.provider ?? "",
     batches: report?.batches ?? [],
+    utilisation: report?.utilisation ?? 0,
+    health: report?.health ?? "beating",
     restarts: report?.restarts ?? 0,
-    reason: replica.pending?.reason ?? report?.reason ?? "",
+    reason: replica.pending?.reason ?? reasonOf(report),
     gpus: replica.gpus,
   };
+}
+
+/** With the wait before the next start, so that a replica that crashes time and again is seen to wait, not to hang. */
+function reasonOf(report: ReplicaRecord["report"]): string {
+  if (report === undefined) return "";
+  const { reason, restartDelayMs, restarts } = report;
+  if (restartDelayMs === 0) return reason;
+  return `${reason}; restarts in ${(restartDelayMs / 1_000).toFixed(1)} s (attempt ${restarts + 1})`;
 }
 
 function stateOf({ desired, report }: ReplicaRecord): ReplicaState {

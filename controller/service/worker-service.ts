@@ -1,8 +1,10 @@
 import type { WorkerMessage } from "../../core/assignment.ts";
 import type { Digest, NodeId } from "../../core/ids.ts";
+import type { DeploymentLoad } from "../../core/load.ts";
 import type { Logger } from "../../core/log.ts";
 import type { TableUpdate } from "../../core/table.ts";
 import type { ControlService, TableVersion, WorkerStream, WorkerStreamListener } from "../../proto/transport.ts";
+import type { Asks } from "../act/asks.ts";
 import type { TablePublisher } from "../act/table-publisher.ts";
 import type { WorkerStreams } from "../act/worker-streams.ts";
 import type { ClusterEvent } from "../state/cluster-state.ts";
@@ -12,11 +14,14 @@ import type { BlobStore } from "../state/blob-store.ts";
 export type WorkerServiceDeps = {
   readonly log: Logger;
   readonly streams: WorkerStreams;
+  readonly asks: Asks;
   readonly publisher: TablePublisher;
   readonly blobs: BlobStore;
   readonly epoch: number;
   /** Takes a fact in and wakes the loop. */
   readonly onEvent: (event: ClusterEvent) => void;
+  /** What the routers of a node have to do. */
+  readonly onLoads: (node: NodeId, loads: readonly DeploymentLoad[]) => void;
   /** A worker registered, and is to be told everything again. */
   readonly onRegistered: (node: NodeId) => void;
 };
@@ -40,6 +45,7 @@ export class WorkerService implements ControlService {
       onClose: (reason) => {
         if (node === undefined || !this.#deps.streams.remove(node, stream)) return;
         this.#deps.log.info({ node, reason }, "a worker's stream ended");
+        this.#deps.asks.disconnected(node);
         this.#deps.onEvent({ kind: "nodeDisconnected", node });
       },
     };
@@ -67,6 +73,7 @@ export class WorkerService implements ControlService {
     }
     this.#deps.log.info({ node, incarnation, replicas: replicas.length }, "a worker registered");
     this.#deps.streams.add(node, stream);
+    this.#deps.asks.disconnected(node);
     this.#deps.onRegistered(node);
     this.#deps.onEvent({ kind: "nodeRegistered", registration });
     return node;
@@ -82,6 +89,12 @@ export class WorkerService implements ControlService {
         break;
       case "gone":
         this.#deps.onEvent({ kind: "replicasGone", node, replicas: message.replicas });
+        break;
+      case "loads":
+        this.#deps.onLoads(node, message.loads);
+        break;
+      case "answered":
+        this.#deps.asks.answered(node, message.id, message.answer);
         break;
       case "collected":
         this.#deps.streams.answer(node, message.id, message.text);

@@ -1,9 +1,20 @@
 import type { NodeRegistration, NodeReport, ReplicaReport } from "../../core/assignment.ts";
-import type { ApplicationName, NodeId, ReplicaId } from "../../core/ids.ts";
+import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "../../core/ids.ts";
 import { RECOVERY_GRACE_MS } from "../../core/limits.ts";
+import type { DeploymentLoad } from "../../core/load.ts";
 import type { Action } from "../decide/action.ts";
-import { applyAction } from "../decide/apply-action.ts";
-import type { ApplicationRecord, ClusterState, NodeRecord, ReplicaRecord } from "../decide/cluster.ts";
+import { act } from "../decide/apply-action.ts";
+import type {
+  ApplicationRecord,
+  ClusterState,
+  NodeDrain,
+  NodeRecord,
+  ReplicaRecord,
+  Target,
+} from "../decide/cluster.ts";
+import { StateDraft } from "../decide/draft.ts";
+import { withForgottenLoads, withLoads } from "../decide/loads.ts";
+import type { Verification } from "../decide/rollout-stage.ts";
 
 /** A fact: something that happened, in the store, at a worker, or because an action was performed. */
 export type ClusterEvent =
@@ -13,10 +24,32 @@ export type ClusterEvent =
   | { readonly kind: "nodeRegistered"; readonly registration: NodeRegistration }
   | { readonly kind: "nodeHeard"; readonly node: NodeId; readonly report: NodeReport }
   | { readonly kind: "nodeDisconnected"; readonly node: NodeId }
+  /** Somebody asked for a node to be emptied, or (undefined) to be used again. */
+  | { readonly kind: "nodeDrainChanged"; readonly node: NodeId; readonly drain: NodeDrain | undefined }
   | { readonly kind: "replicasReported"; readonly node: NodeId; readonly reports: readonly ReplicaReport[] }
   | { readonly kind: "replicasGone"; readonly node: NodeId; readonly replicas: readonly ReplicaId[] }
   /** A table went out; `listed` are the replicas in it. */
   | { readonly kind: "tablePublished"; readonly version: number; readonly listed: ReadonlySet<ReplicaId> }
+  /** Routers and replicas were looked at, `ms` after the last time. */
+  | { readonly kind: "loadsSampled"; readonly loads: readonly DeploymentLoad[]; readonly ms: number }
+  /** Somebody set the count of a deployment that scales by itself. */
+  | { readonly kind: "scaled"; readonly deployment: DeploymentId; readonly target: number }
+  /** A value of the metric that a deployment scales by. */
+  | { readonly kind: "metricTold"; readonly deployment: DeploymentId; readonly value: number }
+  /** A scaling policy answered, or why it did not. */
+  | {
+      readonly kind: "policyAnswered";
+      readonly deployment: DeploymentId;
+      readonly target: number | undefined;
+      readonly problem: string;
+    }
+  /** What a version's `verify` came to; undefined: the replica that ran it is gone, and another one is to be asked. */
+  | {
+      readonly kind: "verified";
+      readonly deployment: DeploymentId;
+      readonly version: Version;
+      readonly outcome: Verification | undefined;
+    }
   /** This process itself stood still, so that the silence of others proves nothing. */
   | { readonly kind: "stalled" };
 
@@ -25,6 +58,9 @@ export type InitialState = {
   readonly epoch: number;
   readonly applications: readonly ApplicationRecord[];
   readonly expectedNodes: readonly NodeId[];
+  readonly drains?: ReadonlyMap<NodeId, NodeDrain>;
+  /** Counts that a controller before this one had decided. */
+  readonly counts?: ReadonlyMap<DeploymentId, number>;
 };
 
 /** The state of a controller that has just started, with nothing heard yet. */
@@ -38,121 +74,206 @@ export function initialState(initial: InitialState, now: number): ClusterState {
     graceUntil: isFirstStart ? now : now + RECOVERY_GRACE_MS,
     applications: new Map(initial.applications.map((application) => [application.name, application])),
     nodes: new Map(),
+    drains: initial.drains ?? new Map(),
     replicas: new Map(),
-    targets: new Map(),
+    targets: new Map(
+      [...(initial.counts ?? [])].map(([id, target]): [DeploymentId, Target] => [id, { target, reason: "restored" }]),
+    ),
+    loads: new Map(),
+    metrics: new Map(),
+    policies: new Map(),
+    usage: new Map(),
+    shifts: new Map(),
+    verifications: new Map(),
   };
 }
 
-/** The state after an event. Pure; one that refers to something unknown changes nothing. */
+/** The state after an event; see {@link takeIn}. Pure. */
 export function applyEvent(state: ClusterState, event: ClusterEvent, now: number): ClusterState {
+  const draft = new StateDraft(state);
+  takeIn(draft, event, now);
+  return draft.snapshot();
+}
+
+/** Changes a draft by an event. One that refers to something unknown changes nothing. */
+function takeIn(draft: StateDraft, event: ClusterEvent, now: number): void {
   switch (event.kind) {
     case "applicationStored": {
-      const applications = new Map(state.applications).set(event.application.name, event.application);
-      return { ...state, applications };
+      const applications = new Map(draft.state.applications).set(event.application.name, event.application);
+      draft.change({ applications });
+      return;
     }
     case "applicationRemoved": {
-      const applications = new Map(state.applications);
+      const applications = new Map(draft.state.applications);
       applications.delete(event.name);
-      return { ...state, applications };
+      draft.change({ applications });
+      return;
     }
     case "acted":
-      return applyAction(state, event.action, now);
+      act(draft, event.action, now);
+      return;
     case "nodeRegistered":
-      return registered(state, event.registration, now);
+      register(draft, event.registration, now);
+      return;
     case "nodeHeard":
-      return changeNode(state, event.node, (node) => ({ ...node, lastHeardAt: now, report: event.report }));
+      changeNode(draft, event.node, { lastHeardAt: now, report: event.report });
+      if (event.report.isLeaving === true && !draft.state.drains.has(event.node)) {
+        const drain = { beganAt: now, deadlineAt: Number.POSITIVE_INFINITY, isOwn: true };
+        draft.change({ drains: withDrain(draft.state.drains, event.node, drain) });
+      }
+      return;
     case "nodeDisconnected":
-      return changeNode(state, event.node, (node) => ({ ...node, isConnected: false }));
-    case "replicasReported": {
-      const heard = changeNode(state, event.node, (node) => ({ ...node, lastHeardAt: now }));
-      return { ...heard, replicas: reported(heard.replicas, event.node, event.reports, now) };
-    }
+      changeNode(draft, event.node, { isConnected: false });
+      return;
+    case "nodeDrainChanged":
+      draft.change({ drains: withDrain(draft.state.drains, event.node, event.drain) });
+      return;
+    case "replicasReported":
+      changeNode(draft, event.node, { lastHeardAt: now });
+      takeReports(draft, event, now);
+      return;
     case "replicasGone":
-      return { ...state, replicas: gone(state.replicas, event.node, event.replicas) };
+      for (const id of event.replicas) {
+        if (draft.state.replicas.get(id)?.node === event.node) draft.removeReplica(id);
+      }
+      return;
     case "tablePublished":
-      return { ...state, replicas: marked(state.replicas, event, now) };
-    case "stalled": {
-      const nodes = [...state.nodes].map(([id, node]): [NodeId, NodeRecord] => [id, { ...node, lastHeardAt: now }]);
-      return { ...state, nodes: new Map(nodes) };
+      mark(draft, event, now);
+      return;
+    case "stalled":
+      draft.change(withForgottenLoads(draft.state, now));
+      for (const id of [...draft.state.nodes.keys()]) changeNode(draft, id, { lastHeardAt: now });
+      return;
+    default:
+      takeInTold(draft, event, now);
+  }
+}
+
+/** What was told of deployments: their load, their counts, and the answers of their users' functions. */
+type ToldEvent = Extract<
+  ClusterEvent,
+  { kind: "loadsSampled" | "scaled" | "metricTold" | "verified" | "policyAnswered" }
+>;
+
+function takeInTold(draft: StateDraft, event: ToldEvent, now: number): void {
+  switch (event.kind) {
+    case "loadsSampled":
+      draft.change(withLoads(draft.state, event, now));
+      return;
+    case "scaled":
+      draft.putTarget(event.deployment, { target: event.target, reason: "scaledByHand" });
+      // What was asked of it before does not speak against the new count: it has its delay before it may fall.
+      draft.change(withForgottenLoads(draft.state, now, event.deployment));
+      return;
+    case "metricTold": {
+      const { deployment, value } = event;
+      draft.change({ metrics: new Map(draft.state.metrics).set(deployment, { value, at: now }) });
+      return;
+    }
+    case "verified": {
+      const { deployment, version, outcome } = event;
+      const { verifications } = draft.state;
+      // Another version has been deployed meanwhile.
+      if (verifications.get(deployment)?.version !== version) return;
+      const changed = new Map(verifications);
+      if (outcome === undefined) changed.delete(deployment);
+      else changed.set(deployment, { ...outcome, version });
+      draft.change({ verifications: changed });
+      return;
+    }
+    case "policyAnswered": {
+      const { deployment, problem } = event;
+      const { policies } = draft.state;
+      const target = event.target ?? policies.get(deployment)?.target;
+      draft.change({ policies: new Map(policies).set(deployment, { target, problem }) });
+      return;
     }
   }
 }
 
-/** The one owner of the current state. Everybody else sees snapshots. */
+/** The one owner of the current state. Everybody else sees snapshots; events between two of them share their copies. */
 export class LiveState {
-  #state: ClusterState;
+  readonly #draft: StateDraft;
   readonly #now: () => number;
 
   constructor(initial: ClusterState, now: () => number) {
-    this.#state = initial;
+    this.#draft = new StateDraft(initial);
     this.#now = now;
   }
 
   /** The state as it is now; never changes afterwards. */
   snapshot(): ClusterState {
-    return this.#state;
+    return this.#draft.snapshot();
+  }
+
+  /** The state as it is now, for a look before the next event: costs no copy. */
+  get current(): ClusterState {
+    return this.#draft.state;
   }
 
   /** Takes a fact in. */
   apply(event: ClusterEvent): void {
-    this.#state = applyEvent(this.#state, event, this.#now());
+    takeIn(this.#draft, event, this.#now());
   }
 }
 
-function changeNode(state: ClusterState, id: NodeId, to: (node: NodeRecord) => NodeRecord): ClusterState {
-  const node = state.nodes.get(id);
-  return node === undefined ? state : { ...state, nodes: new Map(state.nodes).set(id, to(node)) };
+function withDrain(
+  drains: ReadonlyMap<NodeId, NodeDrain>,
+  node: NodeId,
+  drain: NodeDrain | undefined,
+): ReadonlyMap<NodeId, NodeDrain> {
+  const changed = new Map(drains);
+  if (drain === undefined) changed.delete(node);
+  else changed.set(node, drain);
+  return changed;
+}
+
+function changeNode(draft: StateDraft, id: NodeId, to: Partial<NodeRecord>): void {
+  const node = draft.state.nodes.get(id);
+  if (node !== undefined) draft.putNode({ ...node, ...to });
 }
 
 /**
  * A worker connected and told everything it runs. What it does not list is not there: what was to end has ended, what
  * is to run starts again with the next assignment.
  */
-function registered(state: ClusterState, registration: NodeRegistration, now: number): ClusterState {
+function register(draft: StateDraft, registration: NodeRegistration, now: number): void {
   const { node, incarnation, resources, labels, replicas: reports } = registration;
-  const record: NodeRecord = {
+  if (draft.state.drains.get(node)?.isOwn === true) {
+    draft.change({ drains: withDrain(draft.state.drains, node, undefined) });
+  }
+  draft.putNode({
     id: node,
     incarnation,
     resources,
     labels,
-    state: "live",
+    state: draft.state.drains.has(node) ? "draining" : "live",
     lastHeardAt: now,
     isConnected: true,
-    report: state.nodes.get(node)?.report ?? { httpUrl: "", reason: "", tableEpoch: 0, tableVersion: 0 },
-  };
+    report: draft.state.nodes.get(node)?.report ?? { httpUrl: "", reason: "", tableEpoch: 0, tableVersion: 0 },
+  });
   const listed = new Set(reports.map(({ id }) => id));
-  const kept = new Map<ReplicaId, ReplicaRecord>();
-  for (const [id, replica] of state.replicas) {
-    const isMissing = replica.node === node && !listed.has(id);
-    if (!isMissing) kept.set(id, replica);
-    else if (replica.desired === "run") {
-      kept.set(id, { ...replica, report: undefined, listed: undefined, stateSince: now });
-    }
+  const missing = [...draft.state.replicas.values()].filter((one) => one.node === node && !listed.has(one.id));
+  for (const replica of missing) {
+    if (replica.desired !== "run") draft.removeReplica(replica.id);
+    else draft.putReplica({ ...replica, report: undefined, listed: undefined, stateSince: now });
   }
-  return {
-    ...state,
-    nodes: new Map(state.nodes).set(node, record),
-    replicas: reported(kept, node, reports, now),
-  };
+  takeReports(draft, { node, reports }, now);
 }
 
-function reported(
-  replicas: ReadonlyMap<ReplicaId, ReplicaRecord>,
-  node: NodeId,
-  reports: readonly ReplicaReport[],
+function takeReports(
+  draft: StateDraft,
+  { node, reports }: { readonly node: NodeId; readonly reports: readonly ReplicaReport[] },
   now: number,
-): ReadonlyMap<ReplicaId, ReplicaRecord> {
-  if (reports.length === 0) return replicas;
-  const changed = new Map(replicas);
+): void {
   for (const report of reports) {
-    const known = changed.get(report.id);
+    const known = draft.state.replicas.get(report.id);
     if (known === undefined) {
-      if (report.state !== "stopped") changed.set(report.id, adopted(report, node, now));
+      if (report.state !== "stopped") draft.putReplica(adopted(report, node, now));
     } else if (known.node === node) {
-      changed.set(report.id, withReport(known, report, now));
+      draft.putReplica(withReport(known, report, now));
     }
   }
-  return changed;
 }
 
 function adopted(report: ReplicaReport, node: NodeId, now: number): ReplicaRecord {
@@ -189,34 +310,17 @@ function withReport(known: ReplicaRecord, report: ReplicaReport, now: number): R
   };
 }
 
-function gone(
-  replicas: ReadonlyMap<ReplicaId, ReplicaRecord>,
-  node: NodeId,
-  ids: readonly ReplicaId[],
-): ReadonlyMap<ReplicaId, ReplicaRecord> {
-  const left = new Map(replicas);
-  for (const id of ids) {
-    if (left.get(id)?.node === node) left.delete(id);
-  }
-  return left;
-}
-
-function marked(
-  replicas: ReadonlyMap<ReplicaId, ReplicaRecord>,
+function mark(
+  draft: StateDraft,
   { version, listed }: { readonly version: number; readonly listed: ReadonlySet<ReplicaId> },
   now: number,
-): ReadonlyMap<ReplicaId, ReplicaRecord> {
-  const mark = { version, at: now };
-  const changed: ReplicaRecord[] = [];
-  for (const [id, replica] of replicas) {
+): void {
+  const tableMark = { version, at: now };
+  for (const [id, replica] of draft.state.replicas) {
     if (listed.has(id)) {
-      if (replica.listed === undefined) changed.push({ ...replica, listed: mark });
+      if (replica.listed === undefined) draft.putReplica({ ...replica, listed: tableMark });
     } else if (replica.desired === "leave" && replica.unlisted === undefined) {
-      changed.push({ ...replica, unlisted: mark });
+      draft.putReplica({ ...replica, unlisted: tableMark });
     }
   }
-  if (changed.length === 0) return replicas;
-  const next = new Map(replicas);
-  for (const replica of changed) next.set(replica.id, replica);
-  return next;
 }

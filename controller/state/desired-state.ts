@@ -1,17 +1,25 @@
+import { readAutoscaling } from "../../core/autoscaling-options.ts";
 import { VersionConflictError } from "../../core/error.ts";
-import type { ApplicationName, NodeId } from "../../core/ids.ts";
+import type { ApplicationName, DeploymentId, NodeId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
+import { ProblemList } from "../../core/problem-list.ts";
+import { readRollout } from "../../core/rollout-options.ts";
+import type { DeploymentOptionsSpec } from "../../core/spec.ts";
 import type { ApplicationRecord } from "../decide/cluster.ts";
 import type { Store } from "./store.ts";
 
 /**
- * What the store holds, and how: `epoch`, `application/<name>`, `node/<id>`. Every value is JSON with a schema number; a
+ * What the store holds, and how: `epoch`, `application/<name>`, `node/<id>`, `count/<deployment>`. Every value is JSON with a schema number; a
  * value of a later schema, or one that cannot be read, is left where it is and told, and everything else goes on.
  */
 
 const SCHEMA = 1;
 const APPLICATION = "application/";
 const NODE = "node/";
+const COUNT = "count/";
+
+/** The draining of a node, in milliseconds since 1970: another controller may read it. */
+export type StoredDrain = { readonly beganAt: number; readonly deadlineAt: number };
 
 /** What a controller knows when it starts. */
 export type DesiredStateContents = {
@@ -20,6 +28,10 @@ export type DesiredStateContents = {
   readonly applications: readonly ApplicationRecord[];
   /** Nodes that were not lost when the controller before last looked. */
   readonly nodes: readonly NodeId[];
+  /** Those of them that are to be emptied. */
+  readonly drains: ReadonlyMap<NodeId, StoredDrain>;
+  /** How many replicas deployments that scale by themselves had last. */
+  readonly counts: ReadonlyMap<DeploymentId, number>;
   /** What could not be read and was left as it is, in words. */
   readonly unreadable: readonly string[];
 };
@@ -29,8 +41,8 @@ export class DesiredState {
   readonly #log: Logger;
   readonly #store: Store;
   readonly #revisions = new Map<ApplicationName, number>();
-  /** Nodes that the store has, or will have once what is being written is. */
-  readonly #nodes = new Set<NodeId>();
+  /** Nodes that the store has, or will have once what is being written is, with the text of their records. */
+  readonly #nodes = new Map<NodeId, string>();
   readonly #unreadable: string[] = [];
 
   constructor(deps: { readonly log: Logger; readonly store: Store }) {
@@ -48,11 +60,28 @@ export class DesiredState {
     for (const { key, value, revision } of await this.#store.list(APPLICATION)) {
       const application = this.#parsed<ApplicationRecord>(key, value);
       if (application === undefined) continue;
-      applications.push(application);
+      applications.push(withDefaults(application));
       this.#revisions.set(application.name, revision);
     }
-    for (const { key } of await this.#store.list(NODE)) this.#nodes.add(key.slice(NODE.length) as NodeId);
-    return { epoch, applications, nodes: [...this.#nodes], unreadable: this.#unreadable };
+    const drains = new Map<NodeId, StoredDrain>();
+    for (const { key, value } of await this.#store.list(NODE)) {
+      const node = key.slice(NODE.length) as NodeId;
+      this.#nodes.set(node, value);
+      const drain = this.#parsed<{ drain?: StoredDrain }>(key, value)?.drain;
+      if (drain !== undefined) drains.set(node, drain);
+    }
+    const counts = new Map<DeploymentId, number>();
+    for (const { key, value } of await this.#store.list(COUNT)) {
+      const count = this.#parsed<number>(key, value);
+      if (count !== undefined) counts.set(key.slice(COUNT.length) as DeploymentId, count);
+    }
+    return { epoch, applications, nodes: [...this.#nodes.keys()], drains, counts, unreadable: this.#unreadable };
+  }
+
+  /** Remembers how many replicas a deployment has, or (undefined) forgets it. */
+  async putCount(deployment: DeploymentId, count: number | undefined): Promise<void> {
+    if (count === undefined) await this.#store.delete(COUNT + deployment);
+    else await this.#store.put(COUNT + deployment, JSON.stringify({ schema: SCHEMA, value: count }));
   }
 
   /** Stores an application. Rejects with VersionConflictError when somebody else did since this process last saw it. */
@@ -68,12 +97,13 @@ export class DesiredState {
     this.#revisions.delete(name);
   }
 
-  /** Remembers that a node exists, so that a later controller waits for it. */
-  async putNode(node: NodeId): Promise<void> {
-    if (this.#nodes.has(node)) return;
-    this.#nodes.add(node);
+  /** Remembers that a node exists, so that a later controller waits for it, and whether it is being emptied. */
+  async putNode(node: NodeId, drain?: StoredDrain): Promise<void> {
+    const text = JSON.stringify({ schema: SCHEMA, value: { node, drain } });
+    if (this.#nodes.get(node) === text) return;
+    this.#nodes.set(node, text);
     try {
-      await this.#store.put(NODE + node, JSON.stringify({ schema: SCHEMA, value: { node } }));
+      await this.#store.put(NODE + node, text);
     } catch (thrown) {
       this.#nodes.delete(node);
       throw thrown;
@@ -113,4 +143,20 @@ export class DesiredState {
     this.#log.error({ reason: "StoreCorrupt", ...fields }, `${what}; it is left as it is`);
     this.#unreadable.push(`StoreCorrupt: ${what}; it is left as it is`);
   }
+}
+
+/** A record of an earlier release lacks what its options did not have yet. What is there stays, whatever it is. */
+function withDefaults(application: ApplicationRecord): ApplicationRecord {
+  const problems = new ProblemList();
+  const releases = application.releases.map((release) => {
+    const deployments = release.spec.deployments.map((deployment) => {
+      const { options } = deployment;
+      const autoscaling = { ...readAutoscaling(problems, "", options.autoscaling), ...options.autoscaling };
+      const rollout = { ...readRollout(problems, "", options.rollout), ...options.rollout };
+      const filled = options.autoscaling === undefined ? { rollout } : { rollout, autoscaling };
+      return { ...deployment, options: { ...options, ...filled } as DeploymentOptionsSpec };
+    });
+    return { ...release, spec: { ...release.spec, deployments } };
+  });
+  return { ...application, releases };
 }

@@ -1,5 +1,6 @@
 import {
   CancelledError,
+  ChangeRefusedError,
   DeadlineExceededError,
   DeploymentUnavailableError,
   HandlerError,
@@ -318,11 +319,17 @@ function errorOfCode(code: ErrorCode, message: string, options: ServeErrorOption
       return new PermissionDeniedError(message, options);
     case "route_not_found":
     case "deployment_not_found":
+    case "node_not_found":
+    case "version_not_found":
       return new NotFoundError(code, message, options);
     case "version_conflict":
       return new VersionConflictError(message, options);
     case "route_conflict":
       return new RouteConflictError(message, options);
+    case "replicas_out_of_bounds":
+    case "application_deleting":
+    case "no_rollout":
+      return new ChangeRefusedError(code, message, options);
     case "method_not_allowed":
     case "request_timeout":
     case "unsupported_media_type":

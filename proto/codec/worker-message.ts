@@ -1,6 +1,8 @@
 import type { WorkerMessage } from "../../core/assignment.ts";
 import { InvalidRequestError } from "../../core/error.ts";
-import type { NodeId, ReplicaId } from "../../core/ids.ts";
+import type { DeploymentId, NodeId, ReplicaId, Version } from "../../core/ids.ts";
+import type { DeploymentLoad } from "../../core/load.ts";
+import { answerFromJson } from "./question.ts";
 import type * as wire from "./worker-wire.ts";
 import {
   nodeReportFromWire,
@@ -31,8 +33,12 @@ export function workerMessageToWire(message: WorkerMessage): wire.WorkerMessageI
       return { replicas: { reports: message.reports.map(replicaReportToWire) } };
     case "gone":
       return { gone: { replicas: [...message.replicas] } };
+    case "loads":
+      return { loads: { loads: message.loads.map(loadToWire) } };
     case "collected":
       return { collected: { id: message.id, text: message.text } };
+    case "answered":
+      return { answered: { id: message.id, answerJson: JSON.stringify(message.answer) } };
   }
 }
 
@@ -62,6 +68,24 @@ export function workerMessageFromWire(message: wire.WorkerMessageOut): WorkerMes
     return { kind: "replicas", reports: message.replicas.reports.map(replicaReportFromWire) };
   }
   if (message.gone) return { kind: "gone", replicas: message.gone.replicas as ReplicaId[] };
+  if (message.loads) return { kind: "loads", loads: message.loads.loads.map(loadFromWire) };
   if (message.collected) return { kind: "collected", id: message.collected.id, text: message.collected.text };
+  if (message.answered) {
+    const { id, answerJson } = message.answered;
+    const answer = answerFromJson(answerJson);
+    return answer === undefined ? undefined : { kind: "answered", id, answer };
+  }
   return undefined;
+}
+
+function loadToWire(load: DeploymentLoad): wire.DeploymentLoadIn {
+  return { ...load, versions: load.versions.map((each) => ({ ...each, latencies: [...each.latencies] })) };
+}
+
+function loadFromWire({ deployment, versions, ...rest }: wire.DeploymentLoadOut): DeploymentLoad {
+  return {
+    ...rest,
+    deployment: deployment as DeploymentId,
+    versions: versions.map(({ version, ...outcomes }) => ({ ...outcomes, version: version as Version })),
+  };
 }

@@ -1,4 +1,6 @@
 import type { ControllerMessage } from "../../core/assignment.ts";
+import type { ReplicaId } from "../../core/ids.ts";
+import { questionFromJson } from "./question.ts";
 import type * as wire from "./worker-wire.ts";
 import { assignedReplicaFromWire, assignedReplicaToWire } from "./worker-replica.ts";
 
@@ -6,13 +8,17 @@ import { assignedReplicaFromWire, assignedReplicaToWire } from "./worker-replica
 export function controllerMessageToWire(message: ControllerMessage): wire.ControllerMessageIn {
   switch (message.kind) {
     case "assign": {
-      const { epoch, generation, replicas } = message.assignment;
-      return { assign: { epoch, generation, replicas: replicas.map(assignedReplicaToWire) } };
+      const { epoch, generation, replicas, isDrained = false } = message.assignment;
+      return { assign: { epoch, generation, replicas: replicas.map(assignedReplicaToWire), isDrained } };
     }
     case "collect":
       return message.what.kind === "metrics"
         ? { collect: { id: message.id, metrics: {} } }
         : { collect: { id: message.id, logs: { deployment: message.what.deployment, lines: message.what.lines } } };
+    case "ask": {
+      const { id, replica, question } = message;
+      return { ask: { id, replica, questionJson: JSON.stringify(question) } };
+    }
     case "shutdown":
       return { shutdown: {} };
   }
@@ -25,14 +31,20 @@ export function controllerMessageToWire(message: ControllerMessage): wire.Contro
  */
 export function controllerMessageFromWire(message: wire.ControllerMessageOut): ControllerMessage | undefined {
   if (message.assign) {
-    const { epoch, generation, replicas } = message.assign;
-    return { kind: "assign", assignment: { epoch, generation, replicas: replicas.map(assignedReplicaFromWire) } };
+    const { epoch, generation, isDrained } = message.assign;
+    const replicas = message.assign.replicas.map(assignedReplicaFromWire);
+    return { kind: "assign", assignment: { epoch, generation, replicas, ...(isDrained ? { isDrained } : {}) } };
   }
   if (message.collect) {
     const { id, metrics, logs } = message.collect;
     if (metrics) return { kind: "collect", id, what: { kind: "metrics" } };
     if (logs) return { kind: "collect", id, what: { kind: "logs", deployment: logs.deployment, lines: logs.lines } };
     return undefined;
+  }
+  if (message.ask) {
+    const { id, replica, questionJson } = message.ask;
+    const question = questionFromJson(questionJson);
+    return question === undefined ? undefined : { kind: "ask", id, replica: replica as ReplicaId, question };
   }
   return message.shutdown ? { kind: "shutdown" } : undefined;
 }

@@ -8,11 +8,12 @@ import type {
 import { InvalidRequestError } from "../../core/error.ts";
 import type { ApplicationName, DeploymentId, DeploymentName, Digest, ReplicaId, Version } from "../../core/ids.ts";
 import type { Address } from "../../core/network.ts";
-import type { ReplicaState } from "../../core/replica-state.ts";
+import type { ReplicaHealth, ReplicaState } from "../../core/replica-state.ts";
 import type { DeploymentOptionsSpec } from "../../core/spec.ts";
 import type * as wire from "./worker-wire.ts";
 
 const STATES: readonly string[] = ["starting", "ready", "draining", "stopped", "failed"] satisfies ReplicaState[];
+const HEALTHS: readonly string[] = ["beating", "busy", "blocked"] satisfies ReplicaHealth[];
 
 /** An address on the wire; absent and undefined mean each other. */
 export function addressToWire(address: Address | undefined): wire.AddressIn | undefined {
@@ -58,9 +59,14 @@ export function replicaReportFromWire(message: wire.ReplicaReportOut): ReplicaRe
     callSecret: message.callSecret,
     maxOngoingRequests: message.maxOngoingRequests,
     ongoing: message.ongoing,
+    utilisation: message.utilisation,
+    // An older worker says nothing, and what a newer one might say is not known here: neither is a reason to act.
+    health: HEALTHS.includes(message.health) ? (message.health as ReplicaHealth) : "beating",
+    isRetiring: message.isRetiring,
     provider: message.provider,
     batches: message.batches,
     restarts: message.restarts,
+    restartDelayMs: message.restartDelayMs,
     failedStarts: message.failedStarts,
     gpus: message.gpus,
   };
@@ -88,8 +94,8 @@ export function nodeReportToWire(report: NodeReport): wire.NodeReportIn {
 
 /** The reverse of {@link nodeReportToWire}. */
 export function nodeReportFromWire(message: wire.NodeReportOut): NodeReport {
-  const { httpUrl, reason, tableEpoch, tableVersion } = message;
-  return { httpUrl, reason, tableEpoch, tableVersion };
+  const { httpUrl, reason, tableEpoch, tableVersion, isLeaving } = message;
+  return { httpUrl, reason, tableEpoch, tableVersion, ...(isLeaving ? { isLeaving } : {}) };
 }
 
 /** One assigned replica, for the wire. */

@@ -3,6 +3,7 @@ import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "
 import type { IngressKind, RoutingPolicy } from "../../core/spec.ts";
 import type { DeploymentEntry, TableEntry, TableUpdate } from "../../core/table.ts";
 import { accessFromWire, accessToWire } from "./access.ts";
+import { trafficFromWire, trafficToWire } from "./traffic.ts";
 import type * as wire from "./worker-wire.ts";
 import { addressFromWire } from "./worker-replica.ts";
 
@@ -41,8 +42,8 @@ function entryToWire(entry: TableEntry): wire.TableEntryIn {
       return { route: { ...route, ...accessToWire({ access, cors }) } };
     }
     case "deployment": {
-      const { kind: _, ...deployment } = entry;
-      return { deployment };
+      const { kind: _, fallback = "", startsOnRequest = false, traffic, ...deployment } = entry;
+      return { deployment: { ...deployment, fallback, startsOnRequest, traffic: trafficToWire(traffic) } };
     }
     case "replica": {
       const { kind: _, ...replica } = entry;
@@ -67,13 +68,16 @@ function entryFromWire(message: wire.TableEntryOut): TableEntry[] {
     ];
   }
   if (message.deployment) {
-    const { id, availability, routing, ...rest } = message.deployment;
+    const { id, availability, routing, fallback, startsOnRequest, traffic, ...rest } = message.deployment;
     return [
       {
         kind: "deployment",
         id: id as DeploymentId,
         availability: availability as DeploymentEntry["availability"],
         routing: routing as RoutingPolicy,
+        ...(fallback === "" ? {} : { fallback: fallback as DeploymentId }),
+        ...(startsOnRequest ? { startsOnRequest } : {}),
+        ...trafficFromWire(traffic),
         ...rest,
       },
     ];

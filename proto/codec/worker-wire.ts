@@ -19,6 +19,10 @@ export type {
   NodeResources as NodeResourcesIn,
   NodeResources__Output as NodeResourcesOut,
 } from "../gen/thornback/v1/NodeResources.ts";
+export type {
+  DeploymentLoad as DeploymentLoadIn,
+  DeploymentLoad__Output as DeploymentLoadOut,
+} from "../gen/thornback/v1/DeploymentLoad.ts";
 export type { ReplicaLaunch__Output as ReplicaLaunchOut } from "../gen/thornback/v1/ReplicaLaunch.ts";
 export type {
   ReplicaReport as ReplicaReportIn,
@@ -32,6 +36,10 @@ export type {
   TableUpdate as TableUpdateIn,
   TableUpdate__Output as TableUpdateOut,
 } from "../gen/thornback/v1/TableUpdate.ts";
+export type {
+  TrafficSplit as TrafficSplitIn,
+  TrafficSplit__Output as TrafficSplitOut,
+} from "../gen/thornback/v1/TrafficSplit.ts";
 export type {
   WorkerMessage as WorkerMessageIn,
   WorkerMessage__Output as WorkerMessageOut,

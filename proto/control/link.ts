@@ -16,6 +16,7 @@ import { backoff } from "../../core/backoff.ts";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { CONTROL_HELLO_TIMEOUT_MS, MOST_CONTROL_MESSAGE_BYTES, ORPHAN_AFTER_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
+import { isAnswer } from "../../core/question.ts";
 import type { Random } from "../../core/random.ts";
 import { createLineReader, isMessage, parseLine } from "./lines.ts";
 import type { ChildMessage, ParentMessage } from "./message.ts";
@@ -186,7 +187,7 @@ class Dialler implements WorkerLink {
 
   send(message: ChildMessage): boolean {
     if (this.#isClosed) return false;
-    const isState = message.kind === "replica" || message.kind === "proxy" || message.kind === "tableApplied";
+    const isState = STATE_KINDS.has(message.kind);
     if (isState) this.#state.set(message.kind, message);
     if (!this.#isConnected || this.#socket === undefined) return isState;
     write(this.#socket, message);
@@ -252,11 +253,21 @@ function write(socket: Socket, message: ChildMessage | ParentMessage): void {
 
 const CHILD_KINDS: ReadonlySet<string> = new Set([
   "hello",
+  "beat",
   "replica",
   "proxy",
   "tableApplied",
+  "loads",
   "getNodeMetrics",
+  "answered",
   "samples",
+] satisfies ChildMessage["kind"][]);
+/** What describes a child: the newest of each is said again after every welcome. */
+const STATE_KINDS: ReadonlySet<string> = new Set([
+  "replica",
+  "beat",
+  "proxy",
+  "tableApplied",
 ] satisfies ChildMessage["kind"][]);
 const PARENT_KINDS: ReadonlySet<string> = new Set([
   "welcome",
@@ -264,6 +275,8 @@ const PARENT_KINDS: ReadonlySet<string> = new Set([
   "table",
   "reconfigure",
   "drain",
+  "rotation",
+  "ask",
   "getSamples",
   "nodeMetrics",
 ] satisfies ParentMessage["kind"][]);
@@ -278,6 +291,12 @@ function isChildMessage(value: unknown): value is ChildMessage {
       return typeof value["report"] === "object" && value["report"] !== null;
     case "samples":
       return Array.isArray(value["samples"]);
+    case "beat":
+      return Number.isFinite(value["ongoing"]) && Number.isFinite(value["deadlineInMs"] ?? 0);
+    case "loads":
+      return Array.isArray(value["loads"]);
+    case "answered":
+      return typeof value["id"] === "string" && isAnswer(value["answer"]);
     default:
       return true;
   }

@@ -1,7 +1,9 @@
 import type { BatchReport, ReplicaLaunch } from "../../core/assignment.ts";
+import type { DeploymentLoad } from "../../core/load.ts";
 import type { Sample } from "../../core/metric.ts";
 import type { Address } from "../../core/network.ts";
 import type { HttpFrontKind } from "../../core/process-config.ts";
+import type { Answer, Question } from "../../core/question.ts";
 import type { ReplicaState } from "../../core/replica-state.ts";
 import type { DeploymentOptionsSpec } from "../../core/spec.ts";
 import type { Place, TableUpdate } from "../../core/table.ts";
@@ -54,6 +56,8 @@ export type ReplicaOrder = {
   readonly replicaId: string;
   readonly version: string;
   readonly node: string;
+  /** Times its process was started again, this one included; files of an earlier release do not say. */
+  readonly restarts?: number;
   /** The node's label `zone`; files of an earlier release do not say. */
   readonly zone?: string | undefined;
   readonly callSecret: string;
@@ -74,20 +78,35 @@ export type ReplicaProcessReport = {
   readonly address: Address | undefined;
   readonly maxOngoingRequests: number;
   readonly ongoing: number;
+  /** See `ReplicaReport.utilisation`; what a process of an older release says lacks it. */
+  readonly utilisation?: number;
   readonly provider: string;
   readonly batches: readonly BatchReport[];
+};
+
+/** The event loop of a ready replica runs. */
+export type BeatMessage = {
+  readonly kind: "beat";
+  readonly ongoing: number;
+  /** Until the latest deadline of what is ongoing, negative when past; null: nothing ongoing has one. */
+  readonly deadlineInMs: number | null;
 };
 
 /** Child → worker. */
 export type ChildMessage =
   /** First on every connection. */
   | { readonly kind: "hello"; readonly id: string; readonly secret: string; readonly pid: number }
+  | BeatMessage
   | { readonly kind: "replica"; readonly report: ReplicaProcessReport }
   | { readonly kind: "proxy"; readonly address: Address | undefined; readonly reason: string }
   /** This and every earlier table is in use; older replicas get no new request from it. */
   | { readonly kind: "tableApplied"; readonly epoch: number; readonly version: number }
+  /** What its routers have to do, since they told last. */
+  | { readonly kind: "loads"; readonly loads: readonly DeploymentLoad[] }
   /** Asks for the whole node's metrics as Prometheus text; answered by `nodeMetrics` with the same id. */
   | { readonly kind: "getNodeMetrics"; readonly id: number }
+  /** Answers `ask`. */
+  | { readonly kind: "answered"; readonly id: string; readonly answer: Answer }
   /** Answers `getSamples`. */
   | { readonly kind: "samples"; readonly id: number; readonly samples: readonly Sample[] };
 
@@ -101,5 +120,9 @@ export type ParentMessage =
   | { readonly kind: "reconfigure"; readonly options: DeploymentOptionsSpec }
   /** Refuse what is new, finish what is ongoing for at most so long, then end. */
   | { readonly kind: "drain"; readonly timeoutMs: number }
+  /** To proxies: whether load balancers are to be sent elsewhere, because the node was emptied. */
+  | { readonly kind: "rotation"; readonly isOut: boolean }
+  /** Asks a function of the user's that runs in the process of a replica. */
+  | { readonly kind: "ask"; readonly id: string; readonly question: Question }
   | { readonly kind: "getSamples"; readonly id: number }
   | { readonly kind: "nodeMetrics"; readonly id: number; readonly text: string };

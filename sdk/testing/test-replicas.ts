@@ -1,8 +1,8 @@
 import type { ReplicaLaunch } from "../../core/assignment.ts";
 import type { Clock } from "../../core/clock.ts";
 import { systemDefer } from "../../core/clock.ts";
-import { deploymentId } from "../../core/ids.ts";
-import type { DeploymentName, Digest, NodeId, ReplicaId, Version } from "../../core/ids.ts";
+import { deploymentId, splitDeploymentId } from "../../core/ids.ts";
+import type { DeploymentId, DeploymentName, Digest, NodeId, ReplicaId, Version } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Metrics } from "../../core/metric.ts";
 import type { Network } from "../../core/network.ts";
@@ -148,8 +148,9 @@ export class TestReplicas {
   }
 }
 
-function deploymentEntry({ options }: GraphDeployment, id: ReturnType<typeof deploymentId>): TableEntry {
-  const { maxQueuedRequests, requestTimeoutMs, maxRequestBodyBytes, idempotent, routing } = options;
+function deploymentEntry({ options }: GraphDeployment, id: DeploymentId): TableEntry {
+  const { maxQueuedRequests, requestTimeoutMs, maxRequestBodyBytes, idempotent, routing, fallback } = options;
+  const { application } = splitDeploymentId(id);
   return {
     kind: "deployment",
     id,
@@ -160,5 +161,6 @@ function deploymentEntry({ options }: GraphDeployment, id: ReturnType<typeof dep
     maxRequestBodyBytes,
     idempotent,
     routing,
+    fallback: fallback === undefined ? undefined : deploymentId(application, fallback),
   };
 }

@@ -1,10 +1,12 @@
 import type { AssignedReplica } from "../../core/assignment.ts";
 import type { ApplicationName, DeploymentId, DeploymentName, Digest, ReplicaId, Version } from "../../core/ids.ts";
 import type { DeploymentOptionsSpec } from "../../core/spec.ts";
+import { rolloutSpec } from "./rollout-fixture.ts";
 
 const OPTIONS: DeploymentOptionsSpec = {
   numReplicas: 1,
   autoscaling: undefined,
+  rollout: rolloutSpec(),
   resources: { cpus: 0.1, gpus: 0, memoryBytes: 0, custom: {} },
   placement: { labels: {}, maxReplicasPerNode: 0 },
   env: {},

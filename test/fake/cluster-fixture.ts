@@ -23,6 +23,7 @@ import type {
   Release,
   ReplicaRecord,
 } from "../../controller/decide/cluster.ts";
+import { rolloutSpec } from "./rollout-fixture.ts";
 
 /** What a test says of a deployment; the rest is filled in. */
 export type DeploymentGiven = {
@@ -41,6 +42,7 @@ export function deploymentSpec(name: string, given: DeploymentGiven = {}): Deplo
     options: {
       numReplicas: given.replicas ?? 1,
       autoscaling: undefined,
+      rollout: rolloutSpec(),
       resources: { cpus: 0.1, gpus: 0, memoryBytes: 0, custom: {}, ...given.resources },
       placement: { labels: {}, maxReplicasPerNode: 0, ...given.placement },
       env: {},
@@ -125,7 +127,11 @@ export function replicaReport(id: string, given: Partial<ReplicaReport> = {}): R
     ongoing: 0,
     provider: "",
     batches: [],
+    utilisation: 0,
+    health: "beating",
+    isRetiring: false,
     restarts: 0,
+    restartDelayMs: 0,
     failedStarts: 0,
     gpus: [],
     ...given,
@@ -171,8 +177,15 @@ export function clusterState(given: ClusterGiven = {}, rest: Partial<ClusterStat
     graceUntil: 0,
     applications: new Map((given.applications ?? []).map((one) => [one.name, one])),
     nodes: new Map((given.nodes ?? []).map((one) => [one.id, one])),
+    drains: new Map(),
     replicas: new Map((given.replicas ?? []).map((one) => [one.id, one])),
     targets: new Map(),
+    loads: new Map(),
+    metrics: new Map(),
+    policies: new Map(),
+    usage: new Map(),
+    shifts: new Map(),
+    verifications: new Map(),
     ...rest,
   };
 }

@@ -16,6 +16,8 @@ export class FakeProcess {
   wasTerminated = false;
   /** Ends at once when told to, as a well-behaved process does. */
   endsWhenTold = true;
+  residentBytes: number | undefined;
+  isStopped = false;
   onExit: (exit: ProcessExit) => void = () => {};
   #listener: ControlLinkListener | undefined;
 
@@ -121,6 +123,13 @@ export class FakeSpawner implements Spawner {
       process.wasTerminated = true;
       if (process.endsWhenTold) queueMicrotask(() => process.exit({ kind: "killed", signal: "SIGTERM" }));
     };
-    return { pid: process.pid, startTicks: process.startTicks, terminate, check() {} };
+    return {
+      pid: process.pid,
+      startTicks: process.startTicks,
+      terminate,
+      residentBytes: () => process.residentBytes,
+      isStopped: () => process.isStopped,
+      check() {},
+    };
   }
 }

@@ -16,6 +16,8 @@ export type ObedientWorkerOptions = {
   readonly resources?: Partial<NodeResources>;
   /** Whether its routers acknowledge tables. Default: they do. */
   readonly acknowledges?: boolean;
+  /** It says that it is about to end. */
+  readonly isLeaving?: boolean;
   /** Why a replica of this version cannot start; undefined: it can. */
   readonly failure?: (replica: AssignedReplica) => string | undefined;
 };
@@ -81,7 +83,10 @@ export class ObedientWorker {
   heartbeat(): void {
     this.#say({
       kind: "heartbeat",
-      report: { httpUrl: `http://${this.node}`, reason: "", ...this.#acknowledged },
+      report: {
+        ...{ httpUrl: `http://${this.node}`, reason: "", ...this.#acknowledged },
+        ...(this.options.isLeaving === true ? { isLeaving: true } : {}),
+      },
     });
   }
 

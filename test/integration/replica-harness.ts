@@ -50,6 +50,9 @@ type HttpHead = {
 export class ReplicaHarness {
   readonly dataDir = mkdtempSync(join(tmpdir(), "thornback-replica-"));
   readonly messages: ChildMessage[] = [];
+  /** Who it is, once ordered. */
+  replicaId = "app-Main-abc";
+  version = "000000000000";
   #server: ControlServer | undefined;
   #link: ControlLink | undefined;
   #child: ChildProcess | undefined;
@@ -114,8 +117,8 @@ export class ReplicaHarness {
     const bundleDir = join(this.dataDir, "bundle");
     writeFileSync(join(bundleDir, "app.mjs"), source);
     const order: ReplicaOrder = {
-      replicaId: "app-Main-abc",
-      version: "000000000000",
+      replicaId: this.replicaId,
+      version: this.version,
       node: "node-1",
       callSecret: "call",
       bundleDir,

@@ -203,7 +203,9 @@ test("output without end is cut to a bound, and said", async () => {
 
 test("health checks that keep failing end the process with the cause", async () => {
   const replica = await blank();
-  const source = bound(`class Main { healthCheck() { throw new Error("no GPU left"); } predict() {} }`);
+  const source = bound(
+    `class Main { #asked = 0; healthCheck() { if (this.#asked++ > 0) throw new Error("no GPU left"); } predict() {} }`,
+  );
   replica.order(source, { healthCheckPeriodMs: 20 });
   await replica.reported("ready");
   const failed = await replica.reported("failed");

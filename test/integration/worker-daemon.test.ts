@@ -106,6 +106,8 @@ function service(): Parameters<typeof serveControl>[0] {
       stream = to;
       return {
         onMessage(message) {
+          // Nothing here replaces what a node that ends asks for.
+          if (message.kind === "heartbeat" && message.report.isLeaving === true) stream?.send({ kind: "shutdown" });
           heard.push(message);
           if (message.kind === "register") assign();
           if (message.kind === "replicas") publish();

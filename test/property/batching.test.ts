@@ -153,7 +153,7 @@ class World {
     }
     if (this.#broken !== undefined) throw this.#broken;
     for (const item of this.items) assert.notEqual(item.outcome, "none", `item ${item.id} was lost`);
-    assert.equal(this.#batcher.waitingCount, 0);
+    assert.equal(this.#batcher.work.waitingCount, 0);
     for (const { outcome, runCount } of this.items) {
       if (outcome === "late")
         assert.ok(runCount === 0 || this.#setting.isPure, "an item was computed and then refused");

@@ -34,11 +34,16 @@ test("a router that ignores the limit of its queue is found", () =>
           const upserts = update.upserts.map((entry) =>
             entry.kind === "deployment" ? { ...entry, maxQueuedRequests: 1_000 } : entry,
           );
-          const applied = super.apply({ ...update, upserts });
-          // What everybody else believes of it.
-          const view = this.view;
-          for (const entry of view?.deployments.values() ?? []) Object.assign(entry, { maxQueuedRequests: 6 });
-          return applied;
+          return super.apply({ ...update, upserts });
+        }
+
+        /** What everybody else believes of it. */
+        override get view(): Routers["view"] {
+          const view = super.view;
+          const entries = [...(view?.deployments ?? [])].map(
+            ([id, entry]) => [id, { ...entry, maxQueuedRequests: 6 }] as const,
+          );
+          return view === undefined ? undefined : { ...view, deployments: new Map(entries) };
         }
       })(deps, "proxy");
     },

@@ -265,3 +265,72 @@ export async function useModels(): Promise<void> {
   // @ts-expect-error a model is asked for by its name
   await held.use(1, (model) => model);
 }
+
+// A fallback has at least one of the methods, and those so that callers of the deployment can use them.
+class Small {
+  plain(value: number): Promise<string> {
+    return Promise.resolve(String(value));
+  }
+}
+class Wrong {
+  plain(value: Date): number {
+    return value.getTime();
+  }
+}
+class Stranger {
+  other(): void {}
+}
+class Predictor {
+  async predict(input: { readonly text: string }): Promise<number> {
+    return input.text.length;
+  }
+}
+deployment(Classifier, { fallback: deployment(Small).bind() });
+deployment(Classifier, { fallback: (request: Request) => new Response(request.url) });
+deployment((request) => new Response(request.url), { fallback: () => new Response("later") });
+deployment(Predictor, { fallback: ({ text }, { requestId }) => text.length + requestId.length });
+deployment(Predictor).options({ fallback: async () => 0 });
+// @ts-expect-error -- its `plain` takes and gives something else
+deployment(Classifier, { fallback: deployment(Wrong).bind() });
+// @ts-expect-error -- nothing in common
+deployment(Classifier, { fallback: deployment(Stranger).bind() });
+// @ts-expect-error -- a number is asked for
+deployment(Predictor, { fallback: () => "none" });
+// @ts-expect-error -- not bound
+deployment(Predictor, { fallback: deployment(Predictor) });
+
+// --- functions that the control plane asks ----------------------------------------------------------------------------
+
+deployment(Classifier, {
+  autoscaling: {
+    maxReplicas: 4,
+    policy: async ({ ongoing, metric, state }) => ({ target: Math.ceil(ongoing / 2) + (metric ?? 0), state: [state] }),
+  },
+  rollout: {
+    strategy: "canary",
+    steps: [10, 100],
+    gates: [{ metric: "agreement", least: 0.9 }],
+    verify: async ({ oldVersion, newVersion, signal }) => {
+      signal.throwIfAborted();
+      const label: number = await newVersion.classify(new Float32Array(64));
+      // @ts-expect-error -- there may be no old version
+      await oldVersion.classify(new Float32Array(64));
+      // @ts-expect-error -- no such method
+      await newVersion.clasify(new Float32Array(64));
+      return { agreement: label === (await oldVersion?.classify(new Float32Array(64))) ? 1 : 0 };
+    },
+  },
+});
+deployment(Predictor, {
+  rollout: { verify: async ({ newVersion }) => void (await newVersion.predict({ text: "x" })) },
+});
+deployment(Predictor, { autoscaling: { policy: ({ minReplicas }) => minReplicas } });
+deployment((request: Request) => new Response(request.url), { rollout: { verify: () => ({ score: 1 }) } });
+// @ts-expect-error -- scores are numbers
+deployment(Predictor, { rollout: { verify: () => ({ score: "good" }) } });
+// @ts-expect-error -- a policy answers with a number
+deployment(Predictor, { autoscaling: { policy: () => "many" } });
+// @ts-expect-error -- it follows from `policy`
+deployment(Predictor, { autoscaling: { hasPolicy: true } });
+// @ts-expect-error -- no such strategy
+deployment(Predictor, { rollout: { strategy: "big bang" } });

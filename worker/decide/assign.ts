@@ -102,7 +102,16 @@ function remove(current: KnownReplica): AssignAction | undefined {
   }
 }
 
+/** Asked at every turn of the worker's loop about options that hardly ever change. */
+const texts = new WeakMap<DeploymentOptionsSpec, string>();
+
 /** Options are plain JSON made by one codec, so equal ones have equal text. */
 function isSame(left: DeploymentOptionsSpec, right: DeploymentOptionsSpec): boolean {
-  return left === right || JSON.stringify(left) === JSON.stringify(right);
+  return left === right || textOf(left) === textOf(right);
+}
+
+function textOf(options: DeploymentOptionsSpec): string {
+  const text = texts.get(options) ?? JSON.stringify(options);
+  texts.set(options, text);
+  return text;
 }

@@ -1,6 +1,9 @@
+import type { CallTransport } from "../../core/call.ts";
 import { whenAllCancelled, type Cancellation } from "../../core/cancellation.ts";
 import type { Clock, Defer } from "../../core/clock.ts";
-import { deploymentId, type ApplicationName, type DeploymentName, type RequestId } from "../../core/ids.ts";
+import { deploymentId } from "../../core/ids.ts";
+import type { ApplicationName, DeploymentId, DeploymentName, RequestId, Version } from "../../core/ids.ts";
+import type { DeploymentLoad } from "../../core/load.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Metrics } from "../../core/metric.ts";
 import type { Network } from "../../core/network.ts";
@@ -20,6 +23,8 @@ export type ReplicaHandlesDeps = {
   readonly metrics: Metrics;
   readonly network: Network;
   readonly defer: Defer;
+  /** What its routers have to do; undefined: nobody asks. */
+  readonly onLoads?: ((loads: readonly DeploymentLoad[]) => void) | undefined;
 };
 
 /**
@@ -40,17 +45,18 @@ export class ReplicaHandles {
 
   /** A handle of `deployment` in the same application. */
   make(application: ApplicationName, deployment: DeploymentName): unknown {
-    const { clock, random } = this.#deps;
-    this.#routers ??= this.#makeRouters();
-    return createHandle(
-      deploymentId(application, deployment),
-      createCallTransport({ clock, random, routers: this.#routers, current: callerContext }),
-    );
+    return createHandle(deploymentId(application, deployment), this.#transport());
   }
 
-  /** The actor is made: if it has no handles by now it never will. */
-  settle(): void {
-    if (this.#routers !== undefined) return;
+  /** A handle whose calls reach that version of a deployment alone, and end with the signal. */
+  makePinned(deployment: DeploymentId, version: Version, signal: AbortSignal): unknown {
+    const transport = this.#transport();
+    return createHandle(deployment, { call: (call) => transport.call({ ...call, version }) }, { signal });
+  }
+
+  /** The actor is made: if it has no handles by now it never will, unless `mayNeedTable`. */
+  settle(mayNeedTable: boolean): void {
+    if (this.#routers !== undefined || mayNeedTable) return;
     this.#isUnused = true;
     this.#table = undefined;
   }
@@ -68,6 +74,12 @@ export class ReplicaHandles {
   /** Closes every link. */
   close(): void {
     this.#routers?.close();
+  }
+
+  #transport(): CallTransport {
+    const { clock, random } = this.#deps;
+    this.#routers ??= this.#makeRouters();
+    return createCallTransport({ clock, random, routers: this.#routers, current: callerContext });
   }
 
   #makeRouters(): Routers {
@@ -95,6 +107,7 @@ function callerContext(): CallerContext | undefined {
     deadlineAt: Math.max(...requests.map((request) => request.context.deadlineAt)),
     depth: Math.max(...requests.map(({ depth }) => depth)),
     traceparent,
+    requests,
     cancellation: scope.kind === "request" ? first.cancellation : cancellationOf(scope.requests),
   };
 }

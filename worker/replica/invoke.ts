@@ -8,7 +8,8 @@ import {
   type ServeError,
 } from "../../core/error.ts";
 import type { Logger } from "../../core/log.ts";
-import { runInScope, type RequestContext, type RequestScope } from "../../core/request-scope.ts";
+import type { RequestContext } from "../../core/request-context.ts";
+import { runInScope, type RequestScope } from "../../core/request-scope.ts";
 import { bytesOf } from "../../proto/body-bytes.ts";
 import type { Body, BodyStream } from "../../proto/body.ts";
 import { RECORD } from "../../proto/codec/record.ts";

@@ -1,11 +1,12 @@
 import type { BatchReport, ReplicaLaunch } from "../../core/assignment.ts";
 import type { Clock, Defer } from "../../core/clock.ts";
-import { construct, type Registered, type RegisteredBatch } from "../../core/construction.ts";
+import { construct, type BatchWork, type Registered, type RegisteredBatch } from "../../core/construction.ts";
 import { InvalidSpecError } from "../../core/error.ts";
 import type { DeploymentName } from "../../core/ids.ts";
 import { DEFAULT_MAX_ONGOING_REQUESTS, ONGOING_BATCHES, ONGOING_BATCHES_CHOOSING } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Metrics } from "../../core/metric.ts";
+import type { ControlFunctions } from "../../sdk/control-functions.ts";
 import type { SetupContext } from "../../sdk/context.ts";
 import { isClass } from "../../sdk/deployment.ts";
 import { isHandle } from "../../sdk/handle.ts";
@@ -52,8 +53,12 @@ export type StartedActor = {
   readonly provider: string;
   /** Models of `models()`; undefined where the actor has no such thing. */
   readonly heldModels: HeldModels | undefined;
+  /** The user's functions that the control plane asks. */
+  readonly functions: ControlFunctions;
   /** How its batch methods fare. */
   readonly batchReports: () => readonly BatchReport[];
+  /** How much each of them has done, by name. */
+  readonly batchWork: () => readonly (readonly [method: string, work: BatchWork])[];
   /** The user's `healthCheck`; undefined without one. */
   readonly healthCheck: (() => unknown) | undefined;
   /** Hands a changed `userConfig` to the user's `reconfigure`. */
@@ -72,6 +77,8 @@ export class StartFailure extends Error {
     this.isPermanent = isPermanent;
   }
 }
+
+const NOTHING_DONE: BatchWork = { busyMs: 0, abandonedRun: undefined };
 
 /** Runs all steps. Rejects with StartFailure. */
 export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
@@ -106,15 +113,21 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
     if (options.userConfig !== undefined)
       await step("reconfigure", false, () => hooks.reconfigure?.(options.userConfig));
     for (const model of models) await step(`warming up ${model.name}`, false, () => model.warmup());
+    // A version whose replicas are ill from their first moment on must not get a request, and its rollout must end.
+    if (hooks.healthCheck !== undefined) await step("health check", false, () => firstCheck(hooks.healthCheck));
     const target = deployment.target;
     const batchReports = (): BatchReport[] =>
       batches.flatMap((batch, at) => batch.report(methodName(batch, instance, at)) ?? []);
+    const batchWork = (): [string, BatchWork][] =>
+      batches.map((batch, at) => [methodName(batch, instance, at), batch.work() ?? NOTHING_DONE]);
     const [input, output] = [schemaOf(target, "input"), schemaOf(target, "output")];
     return {
       actor: new Invoker({ clock: deps.clock, log: deps.log, identity, instance, input, output }),
       // Once more: `reconfigure` may have changed sizes.
       maxOngoingRequests: admission(options.maxOngoingRequests, batches, instance),
+      functions: deployment.functions ?? {},
       batchReports,
+      batchWork,
       provider: [...new Set(models.map((model) => model.provider()))].filter((provider) => provider !== "").join(","),
       heldModels,
       healthCheck: hooks.healthCheck,
@@ -127,6 +140,10 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
   } finally {
     limit.close();
   }
+}
+
+async function firstCheck(healthCheck: (() => unknown) | undefined): Promise<void> {
+  if ((await healthCheck?.()) === false) throw new Error("it answered false");
 }
 
 /** The one time limit over all steps of a start. */

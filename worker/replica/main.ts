@@ -3,6 +3,7 @@
  * actor may need, and becomes a replica when its worker orders one.
  */
 import { readFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 import { pino } from "pino";
 import { systemClock, systemDefer } from "../../core/clock.ts";
 import { setDefaultSetting } from "../../core/construction.ts";
@@ -15,7 +16,13 @@ import { connectLifeline } from "../../proto/control/lifeline.ts";
 import { connectControl, type WorkerLink } from "../../proto/control/link.ts";
 import type { ReplicaOrder, RunFile } from "../../proto/control/message.ts";
 import { tcpNetwork } from "../../proto/tcp-network.ts";
-import { closeWarmThread, isThreadBusy, warmSessionThread } from "../../session/onnx-session.ts";
+import {
+  abandonedModelRuns,
+  closeWarmThread,
+  isThreadBusy,
+  threadBusyMs,
+  warmSessionThread,
+} from "../../session/onnx-session.ts";
 import type { ReplicaIdentity } from "./actor.ts";
 import { ConsoleCapture } from "./console.ts";
 import { replicaEnvironment } from "./environment.ts";
@@ -62,6 +69,12 @@ const replica = new ReplicaProcess({
   redial: () => link.redial(),
   // Whoever has no model by now needs no thread for one.
   onReady: () => void closeWarmThread(),
+  vitals: {
+    loopActiveMs: () => performance.eventLoopUtilization().active,
+    modelBusyMs: threadBusyMs,
+    abandonedRuns: abandonedModelRuns,
+    hasBeat: true,
+  },
   exit: end,
 });
 

@@ -4,6 +4,7 @@ import type { RequestScope } from "../../core/request-scope.ts";
 import { BodyStream, byteLengthOf, isStream } from "../../proto/body.ts";
 import type { Answer } from "../../proto/exchange.ts";
 import type { Expiring } from "../../routing/deadline-sweep.ts";
+import { DEGRADED_HEADER } from "../../routing/fallback.ts";
 
 /** Where a request's end goes. */
 export type OngoingRequestEnd = {
@@ -44,7 +45,9 @@ export class OngoingRequest implements Expiring {
   }
 
   /** The actor's answer. One that streams, or is longer than a window, keeps the slot until its last byte is on its way. */
-  answer(answer: Answer): void {
+  answer(given: Answer): void {
+    const { degradedBy } = this.request;
+    const answer = degradedBy === undefined ? given : markDegraded(given, degradedBy);
     const { body } = answer;
     if (this.#hasEnded) {
       const { reason } = this.request.cancellation;
@@ -94,6 +97,11 @@ export class OngoingRequest implements Expiring {
     this.#unsubscribe?.();
     this.#end.onEnd(outcome);
   }
+}
+
+/** Says that a fallback had a part in an answer. One that streams says what was so when it began. */
+function markDegraded({ status, headers, body }: Answer, degradedBy: string): Answer {
+  return { status, headers: [...headers, DEGRADED_HEADER, degradedBy], body };
 }
 
 /** A whole body in pieces: then no hop has to hold all of it, and a drain waits for a client that takes it slowly. */

@@ -1,20 +1,25 @@
-import type { Clock, Defer, Timer } from "../../core/clock.ts";
-import { deploymentId, type ReplicaId } from "../../core/ids.ts";
-import { HEARTBEAT_MS, TEARDOWN_TIMEOUT_MS } from "../../core/limits.ts";
+import type { Clock, Defer } from "../../core/clock.ts";
+import { deploymentId, type DeploymentId, type ReplicaId, type Version } from "../../core/ids.ts";
+import { TEARDOWN_TIMEOUT_MS } from "../../core/limits.ts";
 import type { LogFields, Logger } from "../../core/log.ts";
 import type { MetricRegistry } from "../../core/metric-registry.ts";
 import type { Address, Network } from "../../core/network.ts";
+import type { Answer, Question } from "../../core/question.ts";
 import type { Random } from "../../core/random.ts";
 import type { DeploymentOptionsSpec } from "../../core/spec.ts";
 import type { TableUpdate } from "../../core/table.ts";
 import type { ChildMessage, ParentMessage, ReplicaOrder, ReplicaProcessReport } from "../../proto/control/message.ts";
 import type { GraphDeployment } from "../../sdk/load-app.ts";
 import type { ReplicaIdentity } from "./actor.ts";
+import { ControlAnswers } from "./answer.ts";
+import { Beat } from "./beat.ts";
 import { ReplicaHandles } from "./handles.ts";
 import { startActor, StartFailure, type StartedActor } from "./lifecycle.ts";
 import { Probe } from "./probe.ts";
 import { serveReplica, type ReplicaServer } from "./replica-server.ts";
 import { Replica } from "./replica.ts";
+import { SelfWatch } from "./self-watch.ts";
+import type { Vitals } from "./vitals.ts";
 
 /**
  * A replica's process, from blank to its end, as its worker sees it:
@@ -44,6 +49,7 @@ export type ReplicaProcessDeps = {
   /** Starts the link to the worker anew; the first thing it then sends is the whole table. */
   readonly redial: () => void;
   readonly onReady: () => void;
+  readonly vitals: Vitals;
   /** Ends the process, after what was sent has left it. */
   readonly exit: (code: number) => void;
 };
@@ -59,6 +65,9 @@ type Running = {
   readonly server: ReplicaServer;
   readonly started: StartedActor;
   readonly probe: Probe | undefined;
+  readonly answers: ControlAnswers;
+  readonly watch: SelfWatch;
+  readonly beat: Beat | undefined;
 };
 
 /** One replica's process. */
@@ -70,13 +79,12 @@ export class ReplicaProcess {
   #log: Logger;
   #running: Running | undefined;
   #report: ReplicaProcessReport = NOTHING_YET;
-  #reportTimer: Timer | undefined;
   #isEnding = false;
 
   constructor(deps: ReplicaProcessDeps) {
     this.#deps = deps;
     this.#log = deps.log;
-    this.#handles = new ReplicaHandles(deps);
+    this.#handles = new ReplicaHandles({ ...deps, onLoads: (loads) => void deps.send({ kind: "loads", loads }) });
   }
 
   onMessage(message: ParentMessage): void {
@@ -92,6 +100,9 @@ export class ReplicaProcess {
         return;
       case "drain":
         void this.drain(message.timeoutMs);
+        return;
+      case "ask":
+        void this.#answer(message.id, message.question);
         return;
       case "getSamples":
         this.#deps.send({ kind: "samples", id: message.id, samples: this.#deps.metrics.samples() });
@@ -123,17 +134,40 @@ export class ReplicaProcess {
     this.#isEnding = true;
     const running = this.#running;
     if (running !== undefined) {
-      const { replica, server, probe } = running;
+      const { replica, server, probe, watch } = running;
       this.#say({ state: "draining", reason: "told to drain" });
       probe?.close();
+      watch.close();
+      running.answers.close();
       server.goAway();
       await replica.drain(timeoutMs);
       await this.#tearDown(running.started);
+      running.beat?.close();
       await server.close();
     }
     this.#handles.close();
     this.#say({ state: "stopped", reason: "drained" });
     this.#deps.exit(0);
+  }
+
+  /**
+   * Ends because of `reason` as `fail` does, but lets what is ongoing finish first: another part of it than the broken one
+   * may well. It counts as failed from now on, so that its routers leave it.
+   */
+  async #giveUp(reason: string): Promise<void> {
+    const running = this.#running;
+    if (this.#isEnding || running === undefined) return;
+    this.#isEnding = true;
+    this.#log.error({ reason }, `the replica gives up: ${reason}`);
+    this.#say({ state: "draining", reason });
+    running.probe?.close();
+    running.watch.close();
+    running.answers.close();
+    running.server.goAway();
+    await running.replica.drain(this.#options?.gracefulShutdownTimeoutMs ?? 0);
+    await running.server.close();
+    this.#say({ state: "failed", reason, isPermanent: false });
+    this.#deps.exit(1);
   }
 
   #begin(order: ReplicaOrder): void {
@@ -169,20 +203,26 @@ export class ReplicaProcess {
       load,
       onStep: (step) => this.#say({ state: "starting", reason: step }),
     });
-    this.#handles.settle();
+    const { verify } = started.functions;
+    this.#handles.settle(verify !== undefined);
     const { actor, maxOngoingRequests, heldModels } = started;
-    const handler = new Replica({ clock, random, log, metrics, actor, identity, maxOngoingRequests });
+    const onDeadline = (): void => this.#running?.beat?.tell();
+    const handler = new Replica({ clock, random, log, metrics, actor, identity, maxOngoingRequests, onDeadline });
     const server = await this.#serve(handler, order, heldModels);
     if (this.#isEnding) {
       await server.close();
       return;
     }
-    this.#running = { replica: handler, server, started, probe: this.#startProbe(started) };
+    const watch = this.#watch(handler, started);
+    const beat = this.#makeBeat(handler, identity);
+    const answers = this.#makeAnswers(started, identity, order.bundleDir);
+    this.#running = { replica: handler, server, started, probe: this.#startProbe(started), watch, beat, answers };
     log.info({ maxOngoingRequests, provider: started.provider }, "the replica is ready");
     const { provider } = started;
     this.#say({ state: "ready", reason: "", address: server.address, maxOngoingRequests, provider });
     this.#deps.onReady();
-    this.#watchOngoing(handler);
+    watch.start();
+    beat?.start();
   }
 
   #prepare(order: ReplicaOrder, identity: ReplicaIdentity): PreparedCode {
@@ -211,15 +251,37 @@ export class ReplicaProcess {
     return probe;
   }
 
-  /** Tells the worker about the load, once a second where it changed. */
-  #watchOngoing(replica: Replica): void {
-    this.#reportTimer = this.#deps.clock.after(HEARTBEAT_MS, () => {
+  #makeBeat(replica: Replica, { deploymentId: deployment }: ReplicaIdentity): Beat | undefined {
+    const { clock, metrics, vitals, send } = this.#deps;
+    if (!vitals.hasBeat) return undefined;
+    const lag = metrics.histogram("thornback_replica_event_loop_lag_seconds", { deployment });
+    return new Beat({ clock, replica, lag, send });
+  }
+
+  #watch(replica: Replica, { batchReports, batchWork, maxOngoingRequests }: StartedActor): SelfWatch {
+    const { clock, vitals } = this.#deps;
+    const onLook = (utilisation: number): void => {
       if (this.#isEnding) return;
-      // Requests that come and go between two looks change nothing but what their batches taught.
-      const batches = JSON.stringify(this.#running?.started.batchReports() ?? []);
-      if (this.#report.ongoing !== replica.ongoing || batches !== JSON.stringify(this.#report.batches)) this.#say({});
-      this.#watchOngoing(replica);
-    });
+      const before = this.#report;
+      const isSame = before.ongoing === replica.ongoing && before.utilisation === utilisation;
+      // Requests that come and go between two looks change nothing but these, and what their batches taught.
+      if (!isSame || JSON.stringify(batchReports()) !== JSON.stringify(before.batches)) this.#say({ utilisation });
+    };
+    const onStuck = (reason: string): void => void this.#giveUp(reason);
+    return new SelfWatch({ clock, vitals, replica, maxOngoingRequests, batchWork, onLook, onStuck });
+  }
+
+  #makeAnswers({ functions }: StartedActor, identity: ReplicaIdentity, applicationDir: string): ControlAnswers {
+    const id = identity.deploymentId as DeploymentId;
+    const toHandle = (version: Version, signal: AbortSignal): unknown => this.#handles.makePinned(id, version, signal);
+    return new ControlAnswers({ clock: this.#deps.clock, log: this.#log, functions, applicationDir, toHandle });
+  }
+
+  /** Never rejects. */
+  async #answer(id: string, question: Question): Promise<void> {
+    const { answers } = this.#isEnding ? {} : (this.#running ?? {});
+    const answer = answers === undefined ? NOT_READY : await answers.answer(question);
+    this.#deps.send({ kind: "answered", id, answer });
   }
 
   #applyTable(update: TableUpdate): void {
@@ -274,10 +336,11 @@ export class ReplicaProcess {
     const ongoing = this.#running?.replica.ongoing ?? 0;
     const batches = this.#running?.started.batchReports() ?? [];
     this.#report = { ...this.#report, ongoing, batches, ...change };
-    if (this.#isEnding) this.#reportTimer?.cancel();
     this.#deps.send({ kind: "replica", report: this.#report });
   }
 }
+
+const NOT_READY: Answer = { kind: "failed", reason: "the replica is not ready", isGone: true };
 
 const NOTHING_YET: ReplicaProcessReport = {
   state: "starting",
@@ -286,6 +349,7 @@ const NOTHING_YET: ReplicaProcessReport = {
   address: undefined,
   maxOngoingRequests: 0,
   ongoing: 0,
+  utilisation: 0,
   provider: "",
   batches: [],
 };

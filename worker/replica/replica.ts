@@ -8,6 +8,7 @@ import type { Body } from "../../proto/body.ts";
 import type { Answer, RequestHandler, RequestHead } from "../../proto/exchange.ts";
 import { DeadlineSweep } from "../../routing/deadline-sweep.ts";
 import type { Actor, ReplicaIdentity } from "./actor.ts";
+import { OngoingLoad } from "./ongoing-load.ts";
 import { OngoingRequest } from "./ongoing-request.ts";
 import { requestScope } from "./request.ts";
 
@@ -32,12 +33,15 @@ export type ReplicaDeps = {
   readonly actor: Actor;
   readonly identity: ReplicaIdentity;
   readonly maxOngoingRequests: number;
+  /** The latest deadline of what is ongoing is another than before; told before its request reaches the actor. */
+  readonly onDeadline?: (() => void) | undefined;
 };
 
 /** One replica, as its frame server sees it. */
 export class Replica implements RequestHandler {
   readonly #deps: ReplicaDeps;
   readonly #ongoing: DeadlineSweep<OngoingRequest>;
+  readonly #load: OngoingLoad;
   readonly #ongoingGauge: Gauge;
   readonly #runSeconds: Histogram;
   readonly #outcomes = new Map<string, Counter>();
@@ -47,6 +51,7 @@ export class Replica implements RequestHandler {
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
     this.#ongoing = new DeadlineSweep(deps.clock);
+    this.#load = new OngoingLoad(deps.onDeadline ?? (() => {}));
     const labels = { deployment: deps.identity.deploymentId };
     this.#ongoingGauge = deps.metrics.gauge("thornback_replica_ongoing_requests", labels);
     this.#runSeconds = deps.metrics.histogram("thornback_replica_run_seconds", labels);
@@ -54,6 +59,16 @@ export class Replica implements RequestHandler {
 
   get ongoing(): number {
     return this.#ongoing.size;
+  }
+
+  /** Of what is ongoing; 0: none has one. */
+  get latestDeadlineAt(): number {
+    return this.#load.latestDeadlineAt;
+  }
+
+  /** Milliseconds that requests were ongoing, all of them together. */
+  requestMs(now: number): number {
+    return this.#load.requestMs(now);
   }
 
   handle(head: RequestHead, body: Body, cancellation: Cancellation): Promise<Answer> {
@@ -69,13 +84,17 @@ export class Replica implements RequestHandler {
         tooLate: () => tooLate(identity),
         onEnd: (outcome) => this.#ended(ongoing, outcome),
       });
+      this.#load.added(ongoing, startedAt);
       if (!ongoing.start()) return;
       this.#ongoing.add(ongoing);
       this.#ongoingGauge.set(this.#ongoing.size);
       actor.answer(head, body, request).then(
         (answer) => {
           // A WebSocket lasts as long as its two ends want.
-          if (head.kind === "socket") ongoing.deadlineAt = Infinity;
+          if (head.kind === "socket") {
+            ongoing.deadlineAt = Infinity;
+            this.#load.changed(() => this.#ongoing.all());
+          }
           ongoing.answer(answer);
         },
         (thrown: unknown) => ongoing.fail(ServeError.from(thrown)),
@@ -118,9 +137,11 @@ export class Replica implements RequestHandler {
   }
 
   #ended(ongoing: OngoingRequest, outcome: string): void {
+    const now = this.#deps.clock.now();
     this.#ongoing.remove(ongoing);
+    this.#load.removed(ongoing, now, () => this.#ongoing.all());
     this.#ongoingGauge.set(this.#ongoing.size);
-    this.#runSeconds.observe((this.#deps.clock.now() - ongoing.startedAt) / 1_000);
+    this.#runSeconds.observe((now - ongoing.startedAt) / 1_000);
     let counter = this.#outcomes.get(outcome);
     if (counter === undefined) {
       const labels = { deployment: this.#deps.identity.deploymentId, outcome };

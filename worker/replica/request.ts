@@ -1,6 +1,7 @@
 import type { Cancellation } from "../../core/cancellation.ts";
 import { MODEL_ID_HEADER } from "../../core/model-id.ts";
-import type { RequestContext, RequestScope } from "../../core/request-scope.ts";
+import type { RequestContext } from "../../core/request-context.ts";
+import type { RequestScope } from "../../core/request-scope.ts";
 import type { RequestHead } from "../../proto/exchange.ts";
 import { headerOf } from "../../proto/header-of.ts";
 import type { ReplicaIdentity } from "./actor.ts";
@@ -65,6 +66,7 @@ export function headersOf(pairs: readonly string[]): Headers {
 class ReplicaRequestScope implements RequestScope {
   readonly context: RequestContext;
   readonly cancellation: Cancellation;
+  degradedBy: string | undefined;
   readonly #head: RequestHead;
 
   constructor(head: RequestHead, context: RequestContext, cancellation: Cancellation) {

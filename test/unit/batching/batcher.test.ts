@@ -141,7 +141,7 @@ test("a cancelled item leaves the queue, and one that runs is answered at once",
   second.cancel(new CancelledError("gone"));
   first.cancel(new CancelledError("gone"));
   await Promise.all([running, waiting]);
-  assert.equal(batcher.waitingCount, 0);
+  assert.equal(batcher.work.waitingCount, 0);
   runs[0]?.finish(["n1"]);
   await nextTurn();
   assert.equal(runs.length, 1, "the cancelled one never ran");
@@ -318,7 +318,7 @@ test("one that is cancelled already is not even queued", async () => {
   cancellation.cancel(new CancelledError("gone"));
   await assert.rejects(submit(1, Number.POSITIVE_INFINITY, cancellation), CancelledError);
   await settle();
-  assert.deepEqual([batcher.waitingCount, runs.length], [0, 0]);
+  assert.deepEqual([batcher.work.waitingCount, runs.length], [0, 0]);
 });
 
 test("the queue has a bound", async () => {
@@ -393,7 +393,7 @@ test("where each item costs as much, items that wait run one by one: nobody wait
     const sizes: number[] = [];
     for (let item = 0; item < count; item++) void submit(item);
     await settle();
-    while (batcher.waitingCount > 0 || runs.length > 0) {
+    while (batcher.work.waitingCount > 0 || runs.length > 0) {
       const run = runs.pop();
       if (run !== undefined) sizes.push(run.items.length);
       clock.advance(5 * (run?.items.length ?? 1));

@@ -146,4 +146,25 @@ describe("a deployment's version", () => {
     };
     assert.deepEqual(await changedBy(context, files, { "m.onnx": "two" }), ["Model"]);
   });
+
+  it("differs for a fallback when its function changes, or the schemas that it shares with what it stands in for", async (context) => {
+    const files = {
+      "app.ts": `
+        import { deployment } from "thornback";
+        import { Model } from "./model.ts";
+        import { later } from "./later.ts";
+        import { Other } from "./other.ts";
+        export default deployment(Other).bind(deployment(Model, { fallback: later }).bind());`,
+      "model.ts": `export class Model { static input = undefined; predict(input: string) { return input; } }`,
+      "later.ts": `export const later = () => "later";`,
+      "other.ts": `export class Other { constructor(..._args: unknown[]) {} predict(input: unknown) { return input; } }`,
+    };
+    const later = `export const later = () => "tomorrow";`;
+    assert.deepEqual(await changedBy(context, files, { "later.ts": later }), ["Model-fallback"]);
+    const model = files["model.ts"].replace("undefined", "null");
+    assert.deepEqual(await changedBy(context, files, { "model.ts": model }), ["Model", "Model-fallback"]);
+    // Only routers read which one it is.
+    const without = files["app.ts"].replace("fallback: later", "");
+    assert.deepEqual(await changedBy(context, files, { "app.ts": without }), []);
+  });
 });

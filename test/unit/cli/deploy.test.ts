@@ -42,6 +42,8 @@ const REPLICA: ReplicaStatusView = {
   ongoing: 0,
   provider: "",
   batches: [],
+  utilisation: 0,
+  health: "beating",
   restarts: 0,
   reason: "",
   gpus: [],
@@ -54,6 +56,7 @@ function view(status: ApplicationStatus, replica: Partial<ReplicaStatusView> = {
     targetReplicas: 1,
     reason,
     replicas: [{ ...REPLICA, ...replica }],
+    usage: { replicaSeconds: 0, gpuSeconds: 0, idleSeconds: 0 },
   };
   return { name: "digits", routePrefix: "/", status, version: "v", reason, deployments: [deployment] };
 }
@@ -157,7 +160,7 @@ test("only blobs that the controller lacks are sent, all of them before the firs
 });
 
 test("the URL of an application is its prefix below a living node whose proxy answers", () => {
-  const node = { id: "n", resources: { total: {}, allocated: {} }, labels: {}, reason: "" };
+  const node = { id: "n", resources: { total: {}, allocated: {} }, labels: {}, replicas: 0, reason: "" };
   const status: ClusterStatus = {
     applications: [{ ...view("running"), routePrefix: "/digits" }],
     nodes: [
@@ -196,7 +199,12 @@ test("a first version that fails is not said to serve because another of its dep
   const ready = { ...failed.deployments[0], name: "Api", status: "healthy" as const, reason: "" };
   const both = [
     ...failed.deployments,
-    { ...ready, targetReplicas: 1, replicas: [{ ...REPLICA, state: "ready" as const }] },
+    {
+      ...ready,
+      usage: { replicaSeconds: 0, gpuSeconds: 0, idleSeconds: 0 },
+      targetReplicas: 1,
+      replicas: [{ ...REPLICA, state: "ready" as const }],
+    },
   ];
   const failure = await failureOf(watching([{ ...failed, deployments: both }]).run);
   assert.doesNotMatch(failure.next, /still serves/);

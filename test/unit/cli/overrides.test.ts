@@ -58,6 +58,18 @@ test("a fixed count in the file wins over autoscaling in the code", () => {
   assert.equal(options.numReplicas, 3);
 });
 
+test("rollout and autoscaling keep the code's functions, and no file can say that there is one", () => {
+  const code = { autoscaling: { maxReplicas: 2, hasPolicy: true }, rollout: { hasVerify: true, steps: [50, 100] } };
+  const { options, version } = override(code, {
+    deployments: { Gateway: { rollout: { strategy: "canary" }, autoscaling: { maxReplicas: 3 } } },
+  });
+  assert.deepEqual([options.rollout.strategy, options.rollout.steps], ["canary", [50, 100]]);
+  assert.deepEqual([options.rollout.hasVerify, options.autoscaling?.hasPolicy], [true, true]);
+  assert.equal(version, "0123456789ab");
+  const wrong = { Gateway: { rollout: { hasVerify: true } } };
+  assert.throws(() => override({}, { deployments: wrong }), /rollout\.hasVerify cannot be set/);
+});
+
 test("unknown deployments and options are refused with 78, all of them at once", () => {
   assert.throws(
     () => override({}, { deployments: { Gatway: {}, Gateway: { replicas: 3, numReplicas: "many" } } }),
@@ -70,4 +82,12 @@ test("unknown deployments and options are refused with 78, all of them at once",
       return true;
     },
   );
+});
+
+test("a fallback is set by name, taken away by null, and has to be a deployment that does not lead back", () => {
+  const { options, version } = override({}, { deployments: { Gateway: { fallback: null } } });
+  assert.deepEqual([options.fallback, version], [undefined, "0123456789ab"]);
+  const refused = (fallback: string) => (): unknown => override({}, { deployments: { Gateway: { fallback } } });
+  assert.throws(refused("Small"), /deployments\.Gateway\.fallback is Small, which is not among the deployments/);
+  assert.throws(refused("Gateway"), /leads back to itself: Gateway → Gateway/);
 });

@@ -20,6 +20,7 @@ const batchOf = (maxBatchSize: number): RegisteredBatch => ({
   maxBatchSize,
   isChoosing: false,
   report: () => undefined,
+  work: () => undefined,
   attach() {},
 });
 const setting = (applicationDir: string) => ({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvalidSpecError } from "../../../core/error.ts";
+import { LEAST_MEMORY_LIMIT_BYTES } from "../../../core/limits.ts";
 import { parseApplicationSpec, parseBundleManifest } from "../../../core/spec-validate.ts";
 
 const DIGEST = "a".repeat(64);
@@ -35,6 +36,17 @@ describe("parseApplicationSpec", () => {
     assert.equal(options.requestTimeoutMs, 60_000);
     assert.equal(options.maxRequestBodyBytes, 8 * 1024 * 1024);
     assert.equal(options.resources.cpus, 0.1);
+  });
+
+  it("refuses a memory limit that every process is above, and takes 0 for none", () => {
+    const parse = (memoryLimitBytes: number): unknown =>
+      parseApplicationSpec({ ...GOOD, deployments: [{ ...GOOD.deployments[0], options: { memoryLimitBytes } }] });
+    assert.deepEqual(
+      problemsOf(() => parse(LEAST_MEMORY_LIMIT_BYTES - 1)),
+      ["deployments.Gateway.memoryLimitBytes"],
+    );
+    parse(LEAST_MEMORY_LIMIT_BYTES);
+    parse(0);
   });
 
   it("reads what it wrote: a specification survives JSON", () => {
@@ -81,6 +93,14 @@ describe("parseApplicationSpec", () => {
       "ingress",
       "name",
     ]);
+  });
+
+  it("refuses a fallback that is none of the deployments", () => {
+    const deployments = [{ name: "Gateway", version: "0123456789ab", options: { fallback: "Small" } }];
+    assert.deepEqual(
+      problemsOf(() => parseApplicationSpec({ ...GOOD, deployments })),
+      ["deployments.Gateway.fallback"],
+    );
   });
 
   it("refuses two deployments of one name", () => {

@@ -18,6 +18,7 @@ describe("deploymentVersion", () => {
   for (const [name, value] of Object.entries({
     numReplicas: 7,
     autoscaling: { maxReplicas: 3 },
+    rollout: { strategy: "canary" },
     maxQueuedRequests: 1,
     requestTimeoutMs: 1,
     maxRequestBodyBytes: 1,
@@ -27,6 +28,7 @@ describe("deploymentVersion", () => {
     healthCheckTimeoutMs: 1,
     gracefulShutdownTimeoutMs: 1,
     routing: "roundRobin",
+    fallback: "Small",
   })) {
     it(`stays the same when ${name} changes`, () => assert.equal(version({ [name]: value }), version({})));
   }

@@ -185,6 +185,15 @@ test("the proxy's own paths: live, ready with a table, draining, routes and metr
   await draining.proxy.drain();
   assert.equal((await fetch(`${draining.url}/-/readyz`)).status, 503);
   assert.equal((await fetch(draining.url)).status, 200);
+  const emptied = await start(echo);
+  for (const [isOut, code] of [
+    [true, 503],
+    [false, 200],
+  ] as const) {
+    emptied.proxy.setOut(isOut);
+    assert.equal((await fetch(`${emptied.url}/-/readyz`)).status, code);
+    assert.equal((await fetch(emptied.url)).status, 200);
+  }
 });
 
 for (const front of ["node", "llhttp"] as const) {

@@ -45,6 +45,45 @@ describe("deployment", () => {
     assert.equal(bound.name, "hello");
   });
 
+  it("keeps functions that the control plane asks apart, and says in the options that they are there", () => {
+    const policy = (): number => 2;
+    const verify = (): void => {};
+    const gates = [{ metric: "accuracy", least: 0.9 }];
+    const options = { autoscaling: { maxReplicas: 4, policy }, rollout: { gates, verify } };
+    const parts = boundParts(deployment(Greeter, options).options({ idempotent: true }).bind("Hello"));
+    assert.deepEqual(parts?.functions, { policy, verify });
+    assert.deepEqual(JSON.parse(JSON.stringify(parts?.options)), {
+      autoscaling: { maxReplicas: 4, hasPolicy: true },
+      rollout: { gates, hasVerify: true },
+      idempotent: true,
+    });
+  });
+
+  it("refuses functions anywhere else, and what only follows from functions", () => {
+    const wrong = {
+      autoscaling: { policy: "fast", hasPolicy: true },
+      rollout: { verify: true, steps: () => [1] },
+      numReplicas: () => 2,
+      userConfig: { make: () => 1 },
+    } as object;
+    assert.throws(
+      () => deployment(Greeter, wrong),
+      (error: unknown) => {
+        assert.ok(error instanceof InvalidSpecError);
+        assert.deepEqual(error.details.problems?.map(({ path }) => path).toSorted(), [
+          "autoscaling.hasPolicy",
+          "autoscaling.policy",
+          "numReplicas",
+          "rollout.steps",
+          "rollout.steps",
+          "rollout.verify",
+          "userConfig.make",
+        ]);
+        return true;
+      },
+    );
+  });
+
   for (const method of ["with", "then"]) {
     it(`refuses a public method named ${method} at bind`, () => {
       class Odd {

@@ -108,8 +108,87 @@ describe("loadApplications", () => {
     });
   }
 
+  it("hands on the functions that the control plane asks, beside options that JSON can carry", () => {
+    const policy = (): number => 3;
+    const [root] = one(deployment(Root, { autoscaling: { policy } }).bind()).deployments;
+    assert.equal(root?.functions?.policy, policy);
+    assert.equal(root?.options.autoscaling?.hasPolicy, true);
+    assert.deepEqual(root?.rawOptions, { autoscaling: { hasPolicy: true } });
+  });
+
   it("takes the default export of a CommonJS module", () => {
     assert.equal(one({ default: deployment(Root).bind() }).ingress, "Root");
+  });
+});
+
+describe("a fallback", () => {
+  const names = (exported: unknown) =>
+    one(exported).deployments.map(({ name, options, rawOptions }) => {
+      assert.equal(rawOptions["fallback"], options.fallback);
+      return [name, options.fallback];
+    });
+
+  it("that is bound joins the graph, and serves two that share it", () => {
+    const shared = deployment(Root, { name: "small" }).bind();
+    const inner = deployment(Root, { name: "inner", fallback: shared }).bind();
+    assert.deepEqual(names(deployment(Root, { fallback: shared }).bind(inner)), [
+      ["Root", "small"],
+      ["inner", "small"],
+      ["small", undefined],
+    ]);
+  });
+
+  it("that is a function becomes a deployment that takes the same input", async () => {
+    class Checked extends Root {
+      static readonly input = { "~standard": {} };
+    }
+    const answer = (): number => 0;
+    const env = { MODE: "fast" };
+    const graph = one(deployment(Checked, { fallback: answer, env, idempotent: true }).bind());
+    const [, made] = graph.deployments;
+    assert.equal(graph.deployments[0]?.options.fallback, "Checked-fallback");
+    assert.deepEqual(
+      [made?.name, made?.sources, made?.options.numReplicas],
+      ["Checked-fallback", [answer, Checked], 1],
+    );
+    assert.deepEqual([made?.options.env, made?.options.idempotent], [env, true]);
+    const Made = made?.target as unknown as { new (): { predict(): unknown }; input: unknown };
+    assert.deepEqual([Made.input, new Made().predict()], [Checked.input, 0]);
+  });
+
+  it("that is a function answers in place of fetch, and of a function", () => {
+    const answer = (): Response => new Response("later");
+    for (const target of [
+      deployment(Site, { fallback: answer }),
+      deployment(() => new Response(), { fallback: answer }),
+    ]) {
+      const [first, second] = one(target.bind()).deployments;
+      assert.deepEqual([second?.target, second?.name], [answer, `${first?.name}-fallback`]);
+    }
+  });
+
+  it("is found by the replica that runs it", () => {
+    const namespace = { default: deployment(Root, { fallback: () => 0 }).bind() };
+    const found = findDeployment(namespace, "x" as ApplicationName, "Root-fallback" as DeploymentName);
+    assert.equal(found.deployment.name, "Root-fallback");
+  });
+
+  it("is refused where it cannot answer", () => {
+    const silent = deployment(Root as unknown as new () => Leaf, { fallback: leaf.bind() });
+    assert.throws(() => load(silent.bind()), /Leaf cannot be the fallback of the ingress Root/);
+    const pinging = deployment(Leaf as unknown as typeof Root, { fallback: () => 0 });
+    assert.throws(() => load(deployment(Root).bind(pinging.bind())), /Leaf has neither fetch nor predict/);
+    const given = (fallback: unknown) => () => deployment(Root, { fallback: fallback as () => unknown });
+    for (const wrong of [Leaf, leaf, "Leaf", 3]) assert.throws(given(wrong), /fallback must be a bound deployment/);
+  });
+
+  it("is refused where it would let in whom the deployment asks for leave", () => {
+    class Guarded extends Root {
+      authorize(): void {}
+    }
+    assert.throws(() => load(deployment(Guarded, { fallback: () => 0 }).bind()), /Guarded has authorize/);
+    assert.throws(() => load(deployment(Guarded, { fallback: deployment(Root).bind() }).bind()), /has none/);
+    assert.equal(names(deployment(Guarded, { fallback: deployment(Guarded, { name: "b" }).bind() }).bind()).length, 2);
   });
 });
 

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Cancellation } from "../../../core/cancellation.ts";
 import { CancelledError, HandlerError, QueueFullError } from "../../../core/error.ts";
 import { MOST_STREAM_WAITING_ITEMS } from "../../../core/limits.ts";
-import { runInScope, type RequestContext, type RequestScope } from "../../../core/request-scope.ts";
+import type { RequestContext } from "../../../core/request-context.ts";
+import { runInScope, type RequestScope } from "../../../core/request-scope.ts";
 import { streamEnd, streamingBatch } from "../../../sdk/streaming-batch.ts";
 
 async function all<T>(stream: AsyncIterable<T>): Promise<T[]> {

@@ -124,3 +124,18 @@ test("several proxies that drain are all told at once", async () => {
   void bed.worker.drain();
   for (const proxy of bed.spawner.alive("proxy")) assert.equal(proxy.last("drain")?.kind, "drain");
 });
+
+test("the proxies of an emptied node are told so, and one that starts later too", async () => {
+  const bed = await startTwo();
+  const assign = (generation: number, isDrained: boolean): void =>
+    bed.controller.send({ kind: "assign", assignment: { epoch: 1, generation, replicas: [], isDrained } });
+  const told = () => bed.spawner.alive("proxy").map((proxy) => proxy.last("rotation")?.isOut);
+  assign(100, true);
+  assert.deepEqual(told(), [true, true]);
+  bed.spawner.alive("proxy")[0]?.exit({ kind: "killed", signal: "SIGKILL" });
+  await bed.clock.advanceAsync(50);
+  bed.spawner.alive("proxy").at(-1)?.dial(bed.worker);
+  assert.deepEqual(told(), [true, true]);
+  assign(101, false);
+  assert.deepEqual(told(), [false, false]);
+});

@@ -6,10 +6,12 @@ export interface Assignment {
   'epoch'?: (number);
   'generation'?: (number);
   'replicas'?: (_thornback_v1_AssignedReplica)[];
+  'isDrained'?: (boolean);
 }
 
 export interface Assignment__Output {
   'epoch': (number);
   'generation': (number);
   'replicas': (_thornback_v1_AssignedReplica__Output)[];
+  'isDrained': (boolean);
 }

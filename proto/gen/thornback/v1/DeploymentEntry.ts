@@ -1,5 +1,6 @@
 // Original file: proto/thornback/v1/worker.proto
 
+import type { TrafficSplit as _thornback_v1_TrafficSplit, TrafficSplit__Output as _thornback_v1_TrafficSplit__Output } from '../../thornback/v1/TrafficSplit.ts';
 
 export interface DeploymentEntry {
   'id'?: (string);
@@ -10,6 +11,9 @@ export interface DeploymentEntry {
   'maxRequestBodyBytes'?: (number | string);
   'idempotent'?: (boolean);
   'routing'?: (string);
+  'fallback'?: (string);
+  'startsOnRequest'?: (boolean);
+  'traffic'?: (_thornback_v1_TrafficSplit | null);
 }
 
 export interface DeploymentEntry__Output {
@@ -21,4 +25,7 @@ export interface DeploymentEntry__Output {
   'maxRequestBodyBytes': (number);
   'idempotent': (boolean);
   'routing': (string);
+  'fallback': (string);
+  'startsOnRequest': (boolean);
+  'traffic': (_thornback_v1_TrafficSplit__Output | null);
 }

@@ -6,6 +6,7 @@ export interface NodeReport {
   'reason'?: (string);
   'tableEpoch'?: (number);
   'tableVersion'?: (number);
+  'isLeaving'?: (boolean);
 }
 
 export interface NodeReport__Output {
@@ -13,4 +14,5 @@ export interface NodeReport__Output {
   'reason': (string);
   'tableEpoch': (number);
   'tableVersion': (number);
+  'isLeaving': (boolean);
 }

@@ -19,6 +19,10 @@ export interface ReplicaReport {
   'failedStarts'?: (number);
   'gpus'?: (string)[];
   'batches'?: (_thornback_v1_BatchReport)[];
+  'utilisation'?: (number | string);
+  'health'?: (string);
+  'isRetiring'?: (boolean);
+  'restartDelayMs'?: (number | string);
 }
 
 export interface ReplicaReport__Output {
@@ -37,4 +41,8 @@ export interface ReplicaReport__Output {
   'failedStarts': (number);
   'gpus': (string)[];
   'batches': (_thornback_v1_BatchReport__Output)[];
+  'utilisation': (number);
+  'health': (string);
+  'isRetiring': (boolean);
+  'restartDelayMs': (number);
 }

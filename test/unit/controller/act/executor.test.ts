@@ -39,6 +39,8 @@ async function setUp(record: ApplicationRecord) {
     desired,
     streams: new WorkerStreams({ clock }),
     decisions: new DecisionLog(clock),
+    onNodeForgotten: () => {},
+    onAskVerify: () => {},
     current: () => state.snapshot(),
     change,
   });

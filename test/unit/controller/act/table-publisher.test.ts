@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { TablePublisher } from "../../../../controller/act/table-publisher.ts";
+import { readDeploymentOptions } from "../../../../core/deployment-options.ts";
+import type { DeploymentName } from "../../../../core/ids.ts";
 import { createMetrics } from "../../../../core/metric-registry.ts";
+import { ProblemList } from "../../../../core/problem-list.ts";
 import { TABLE_CHANGES_KEPT } from "../../../../core/limits.ts";
 import type { TableUpdate } from "../../../../core/table.ts";
 import {
@@ -117,6 +120,28 @@ describe("a deployment in the table", () => {
       "failed",
       "boom",
     ]);
+  });
+
+  it("names its fallback, and says that requests start it where it may have no replica", () => {
+    const fallback = "E" as DeploymentName;
+    const { autoscaling: resting } = readDeploymentOptions(new ProblemList(), "", { autoscaling: { minReplicas: 0 } });
+    const spec = applicationSpec("app", {
+      D: { options: { fallback } },
+      E: {},
+      F: { options: { fallback, autoscaling: resting } },
+    });
+    const table = publisher();
+    const updates = watch(table);
+    table.publish(clusterState({ applications: [applicationRecord([spec])], replicas: [] }));
+    const entries = updates[0]?.upserts.flatMap((entry) => (entry.kind === "deployment" ? [entry] : []));
+    assert.deepEqual(
+      entries?.map((entry) => [entry.id, entry.fallback, entry.startsOnRequest]),
+      [
+        ["app/D", "app/E", undefined],
+        ["app/E", undefined, undefined],
+        ["app/F", "app/E", true],
+      ],
+    );
   });
 
   it("is known for as long as something of it runs", () => {

@@ -17,6 +17,12 @@ describe("the lease of a node", () => {
     assert.equal(nodeLease({ ...node, isConnected: false }, NODE_LOST_AFTER_MS).state, "lost");
   });
 
+  it("is draining for as long as it is heard, when somebody asked for that", () => {
+    const draining = { ...node, isDraining: true };
+    assert.deepEqual(nodeLease(draining, 1), { state: "draining", reason: "drainAsked" });
+    assert.equal(nodeLease({ ...draining, isConnected: false }, 1).state, "suspect");
+  });
+
   it("stays lost until it registers again, and is forgotten in the end", () => {
     assert.equal(nodeLease({ ...node, state: "lost", lastHeardAt: 9_000 }, 9_001).state, "lost");
     assert.equal(nodeLease({ ...node, state: "lost" }, LOST_NODE_KEPT_MS).state, "forgotten");

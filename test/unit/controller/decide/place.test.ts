@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { applyAction } from "../../../../controller/decide/apply-action.ts";
-import { place } from "../../../../controller/decide/place.ts";
+import { fitsOn, place, Placer } from "../../../../controller/decide/place.ts";
+import type { NodeId, ReplicaId } from "../../../../core/ids.ts";
 import {
   type DeploymentGiven,
   applicationRecord,
@@ -57,5 +58,39 @@ describe("placement", () => {
     const where = placed({ placement: { maxReplicasPerNode: 1 } }, 3, [nodeRecord("n1"), nodeRecord("n2")]);
     assert.deepEqual(where.slice(0, 2), ["n1", "n2"]);
     assert.match(where[2] ?? "", /maxReplicasPerNode 1 is reached/);
+  });
+
+  it("places many in a row as one after the other, and says once for all why the rest does not fit", () => {
+    const nodes = ["n1", "n2", "n3"].map((id) => nodeRecord(id, { resources: nodeResources({ cpus: 1 }) }));
+    const given = { resources: { cpus: 0.4 } };
+    const applications = [applicationRecord([applicationSpec("app", { D: given })])];
+    const replicas = Array.from({ length: 8 }, (_, i) =>
+      replicaRecord(`r${i}`, { node: undefined, report: undefined }),
+    );
+    let state = clusterState({ applications, nodes, replicas });
+    const placer = new Placer(state);
+    const placements = replicas.map((replica) => {
+      const placement = placer.place(replica);
+      if (placement.kind === "bind") {
+        state = applyAction(state, { ...placement, replica: replica.id }, 0);
+        placer.bound(state, replica, placement.node);
+      }
+      return placement;
+    });
+    const where = placements.map((one) => (one.kind === "bind" ? one.node : one.pending.reason));
+    assert.deepEqual(where, placed(given, 8, nodes));
+    assert.deepEqual(where.slice(0, 6), ["n1", "n2", "n3", "n1", "n2", "n3"]);
+    assert.equal(placements[6], placements[7], "the same words for both");
+  });
+
+  it("tells whether a replica would fit where another is", () => {
+    const applications = [applicationRecord([applicationSpec("app", { D: { resources: { cpus: 3 } } })])];
+    const [old, next] = [replicaRecord("old"), replicaRecord("next", { node: undefined })];
+    const nodes = [nodeRecord("n1"), nodeRecord("n2", { state: "suspect" })];
+    const state = clusterState({ applications, nodes, replicas: [old, next] });
+    assert.equal(place(state, next).kind, "pend");
+    assert.equal(fitsOn(state, next, { node: "n1" as NodeId, without: old.id }), true);
+    assert.equal(fitsOn(state, next, { node: "n1" as NodeId, without: "none" as ReplicaId }), false);
+    assert.equal(fitsOn(state, next, { node: "n2" as NodeId, without: old.id }), false);
   });
 });

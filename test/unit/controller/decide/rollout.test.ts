@@ -7,6 +7,7 @@ import {
   type RolloutInput,
   type RolloutReplica,
   surgeOf,
+  unavailableOf,
 } from "../../../../controller/decide/rollout.ts";
 import type { NodeId, ReplicaId, Version } from "../../../../core/ids.ts";
 
@@ -21,6 +22,7 @@ function replica(id: string, given: Partial<RolloutReplica> = {}): RolloutReplic
     desired: "run",
     isReady: true,
     isServing: true,
+    leaving: undefined,
     isFailing: false,
     failedStarts: 0,
     reason: "",
@@ -33,10 +35,12 @@ function replica(id: string, given: Partial<RolloutReplica> = {}): RolloutReplic
 }
 
 function steps(given: Partial<RolloutInput>, now = 0): string[] {
-  const input = { version: V1, target: 1, isHeld: false, replicas: [], wouldFitWithout: () => true, ...given };
-  return rollout(input, now).map((step) =>
-    step.kind === "create" ? `create ${step.count} ${step.reason}` : `${step.kind} ${step.replica} ${step.reason}`,
-  );
+  const none = { version: V1, target: 1, isHeld: false, replicas: [], maxSurge: 0.25, maxUnavailable: 0 };
+  return rollout({ ...none, wouldFitWithout: () => true, ...given }, now).map((step) => {
+    if (step.kind !== "create") return `${step.kind} ${step.replica} ${step.reason}`;
+    const version = step.version === (given.version ?? V1) ? "" : ` of ${step.version}`;
+    return `create ${step.count}${version} ${step.reason}`;
+  });
 }
 
 const starting = { isReady: false, isServing: false };
@@ -54,12 +58,50 @@ describe("a rollout", () => {
     assert.deepEqual(steps({ target: 2, replicas }), ["leave b aboveTarget"]);
   });
 
+  it("replaces what is on a draining node all at once, and removes it as far as others serve", () => {
+    const leaving = { leaving: "nodeDrains" } as const;
+    const old = many(8, leaving);
+    assert.deepEqual(steps({ target: 8, replicas: old }), ["create 8 surge"]);
+    const replicas = [...old, ...many(3, {}, "n"), ...many(5, starting, "s")];
+    assert.deepEqual(steps({ target: 8, replicas }), [
+      "leave o0 nodeDrains",
+      "leave o1 nodeDrains",
+      "leave o2 nodeDrains",
+    ]);
+    assert.deepEqual(steps({ replicas: [replica("a", { ...leaving, ...starting, isFailing: true })] }), [
+      "stop a nodeDrains",
+      "create 1 surge",
+    ]);
+  });
+
+  it("replaces what asks to be recycled within the surge, and where nothing fits beside it, in its place", () => {
+    const leaving = { leaving: "retires" } as const;
+    assert.deepEqual(steps({ target: 8, replicas: many(8, leaving) }), ["create 2 surge"]);
+    const replicas = [replica("a", leaving), replica("b", { ...starting, node: undefined })];
+    assert.deepEqual(steps({ replicas }, MAKE_ROOM_AFTER_MS - 1), []);
+    assert.deepEqual(steps({ replicas }, MAKE_ROOM_AFTER_MS), ["leave a makesRoom"]);
+    assert.deepEqual(steps({ target: 2, replicas: [replica("a", leaving), replica("b"), replica("c")] }), [
+      "leave a retires",
+    ]);
+  });
+
   it("removes one that is not ready before one that is", () => {
     assert.deepEqual(steps({ replicas: [replica("a", starting), replica("b")] }), ["stop a aboveTarget"]);
   });
 
   it("surges by a quarter, at least one", () => {
-    assert.deepEqual([1, 4, 6, 10, 100].map(surgeOf), [1, 1, 2, 3, 25]);
+    assert.deepEqual(
+      [1, 4, 6, 10, 100].map((target) => surgeOf(target, 0.25)),
+      [1, 1, 2, 3, 25],
+    );
+    assert.deepEqual(
+      [1, 10].map((target) => surgeOf(target, 2)),
+      [2, 2],
+    );
+    assert.deepEqual(
+      [3, 4, 10].map((target) => unavailableOf(target, 0.25)),
+      [0, 1, 2],
+    );
     assert.deepEqual(steps({ version: V2, target: 10, replicas: many(10) }), ["create 3 surge"]);
     assert.deepEqual(steps({ version: V2, target: 1, replicas: many(1) }), ["create 1 surge"]);
   });
@@ -166,5 +208,25 @@ describe("giving a version up", () => {
 
   it("says where to look when no cause was told", () => {
     assert.match(givenUpReason([failing("a", 9, "")], V2) ?? "", /serve logs/);
+  });
+
+  it("keeps two versions side by side at their counts, and lets a third one go", () => {
+    const beside = { from: "v0" as Version, newCount: 1 };
+    const old = many(3, { version: "v0" as Version });
+    assert.deepEqual(steps({ target: 4, beside, replicas: old }), [
+      "create 1 of v0 belowTarget",
+      "create 1 belowTarget",
+    ]);
+    const third = replica("t", { version: "v9" as Version });
+    const all = [...many(4, { version: "v0" as Version }), replica("n"), third];
+    assert.deepEqual(steps({ target: 4, beside, replicas: all }), ["leave t replaced"]);
+    const fewer = steps({ target: 2, beside, replicas: [...old, replica("n"), replica("m", { createdAt: 1 })] });
+    assert.deepEqual(fewer, ["leave o0 aboveTarget", "leave m aboveTarget"]);
+  });
+
+  it("may miss as many as maxUnavailable says", () => {
+    const old = many(4, { version: "v0" as Version });
+    const removed = steps({ target: 4, maxSurge: 0, maxUnavailable: 1, replicas: old });
+    assert.deepEqual(removed, ["leave o0 replaced", "create 1 surge"]);
   });
 });

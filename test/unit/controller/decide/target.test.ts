@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { target } from "../../../../controller/decide/target.ts";
+import { target as decide } from "../../../../controller/decide/target.ts";
 import type { Version } from "../../../../core/ids.ts";
 import { applicationRecord, applicationSpec, idOf, replicaRecord } from "../../../fake/cluster-fixture.ts";
 
-const short = (wanted: ReturnType<typeof target>): string[] =>
+const target = (...[application, replicas]: [Parameters<typeof decide>[0], Parameters<typeof decide>[1]]) =>
+  decide(application, replicas, () => undefined);
+const short = (wanted: ReturnType<typeof decide>): string[] =>
   wanted.map(({ deployment, target: count, reason }) => `${deployment} ${count} ${reason}`);
 
 const both = applicationSpec("app", { In: { replicas: 2 }, Old: {} });
@@ -14,18 +16,13 @@ const inTwo = replicaRecord("i2", { deployment: idOf("app", "In"), version: "v2"
 const old = replicaRecord("o1", { deployment: idOf("app", "Old") });
 
 describe("the target of a deployment", () => {
-  it("is what the specification declares, and an autoscaled one's initial count", () => {
-    const autoscaling = {
-      minReplicas: 1,
-      maxReplicas: 9,
-      initialReplicas: 3,
-      targetOngoingRequests: 2,
-      upscaleDelayMs: 1,
-      downscaleDelayMs: 1,
-      scaleToZeroDelayMs: 1,
-    };
-    const spec = applicationSpec("app", { A: { replicas: 2 }, B: { options: { autoscaling } } });
-    assert.deepEqual(short(target(applicationRecord([spec]), [])), ["app/A 2 declared", "app/B 3 declared"]);
+  it("is what the specification declares, what somebody asked for since, or what its own scaling says", () => {
+    const spec = applicationSpec("app", { A: { replicas: 2 }, B: { replicas: 1 }, C: { replicas: 1 } });
+    const record = applicationRecord([spec], { scale: { B: 5, C: 6 } });
+    const wanted = decide(record, [], ({ id }) =>
+      id === idOf("app", "C") ? { target: 7, reason: "loadRose" } : undefined,
+    );
+    assert.deepEqual(short(wanted), ["app/A 2 declared", "app/B 5 scaledByHand", "app/C 7 loadRose"]);
   });
 
   it("is none for the deployment whose first start failed, and unchanged for its neighbours", () => {

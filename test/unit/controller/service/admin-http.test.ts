@@ -183,6 +183,42 @@ describe("the admin API over HTTP", () => {
     assert.deepEqual(record?.releases[0]?.secrets, { KEY: "k" });
   });
 
+  it("scales, rolls back, drains and undrains, and refuses what cannot be", async () => {
+    const on = await world();
+    const bundle = await uploadBundle(on);
+    const ask = async (path: string, body?: unknown): Promise<number> => (await on.call("POST", path, body)).status;
+    await on.call("PUT", "applications/app", { spec: specWith(bundle) });
+    await until(on, has("running"));
+    const scale = "applications/app/deployments/D/scale";
+    assert.deepEqual((await on.call("POST", scale, { replicas: 2 })).body, {
+      deployment: "app/D",
+      replicas: 2,
+      isAutoscaled: false,
+    });
+    assert.equal(await ask(scale, { replicas: "two" }), 400);
+    assert.equal(await ask(scale), 400);
+    assert.equal(await ask("applications/app/deployments/None/scale", { replicas: 1 }), 404);
+    assert.equal(await ask("applications/app/rollback"), 404);
+    assert.equal(await ask("applications/app/rollback", { version: 7 }), 400);
+    await on.call("PUT", "applications/app", { spec: specWith(bundle, { D: { version: "abcdef012345" } }) });
+    await until(on, has("running"));
+    const back = (await on.call("POST", "applications/app/rollback")).body as { changed: unknown };
+    assert.deepEqual(back.changed, ["D"]);
+    const { versions } = (await on.call("GET", "applications/app")).body as { versions: { isCurrent: boolean }[] };
+    assert.deepEqual(
+      versions.map(({ isCurrent }) => isCurrent),
+      [true, false],
+    );
+    assert.equal(await ask("nodes/n9/drain"), 404);
+    assert.equal(await ask("nodes/n1/drain", { deadlineMs: "soon" }), 400);
+    const drain = (await on.call("POST", "nodes/n1/drain", { deadlineMs: 60_000 })).body as { deadlineAt: string };
+    assert.ok(Date.parse(drain.deadlineAt) > Date.now());
+    assert.equal(await ask("nodes/n1/undrain"), 202);
+    assert.deepEqual((await on.call("GET", "demand")).body, { resources: {}, pending: [] });
+    await on.call("DELETE", "applications/app");
+    assert.ok([404, 412].includes(await ask(scale, { replicas: 1 })));
+  });
+
   it("explains what a pending replica lacks, node by node", async () => {
     const on = await world();
     const spec = specWith(await uploadBundle(on), { D: { version: V1, resources: { gpus: 1 } } });

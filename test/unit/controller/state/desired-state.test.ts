@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { DesiredState } from "../../../../controller/state/desired-state.ts";
 import { VersionConflictError } from "../../../../core/error.ts";
 import type { NodeId } from "../../../../core/ids.ts";
+import type { ApplicationSpec, AutoscalingSpec } from "../../../../core/spec.ts";
 import { applicationRecord, applicationSpec } from "../../../fake/cluster-fixture.ts";
 import { MemoryStore } from "../../../fake/memory-store.ts";
 import { RecordingLog } from "../../../fake/recording-log.ts";
@@ -25,6 +26,20 @@ describe("desired state in a store", () => {
     assert.equal(next.epoch, 2);
     assert.deepEqual(next.applications[0]?.releases[0]?.spec.name, "app");
     assert.deepEqual(next.nodes, ["n1"]);
+  });
+
+  it("fills in options that a record of an earlier release lacks", async () => {
+    const { log, store, desired } = world();
+    const spec = applicationSpec("app", { D: { options: { autoscaling: { maxReplicas: 3 } as AutoscalingSpec } } });
+    const old = JSON.parse(
+      JSON.stringify(spec).replace(/"rollout":\{.*?\]?,"keepOldMs":\d+\},/, ""),
+    ) as ApplicationSpec;
+    assert.ok(!JSON.stringify(old).includes("rollout"));
+    await desired.putApplication(applicationRecord([old]));
+    const { applications } = await new DesiredState({ log, store }).load();
+    const { options } = applications[0]?.releases[0]?.spec.deployments[0] ?? assert.fail();
+    assert.equal(options.rollout.strategy, "rolling");
+    assert.deepEqual([options.autoscaling?.maxReplicas, options.autoscaling?.upscalingFactor], [3, 1]);
   });
 
   it("begins a new or emptied store's epochs where it is told to, and counts on from there", async () => {

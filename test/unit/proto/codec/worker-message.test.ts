@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ReplicaReport, WorkerMessage } from "../../../../core/assignment.ts";
 import type { DeploymentId, NodeId, ReplicaId, Version } from "../../../../core/ids.ts";
+import type { Answer } from "../../../../core/question.ts";
 import { workerMessageFromWire, workerMessageToWire } from "../../../../proto/codec/worker-message.ts";
 import { loadControl } from "../../../../proto/load.ts";
 
@@ -24,7 +25,11 @@ const REPORT: ReplicaReport = {
   ongoing: 3,
   provider: "cpu",
   batches: [{ method: "classify", maxBatchSize: 8, waiting: 3, expectedRuns: [{ items: 4, runMs: 7.5 }] }],
+  utilisation: 0.35,
+  health: "busy",
+  isRetiring: true,
   restarts: 2,
+  restartDelayMs: 150,
   failedStarts: 0,
   gpus: ["GPU-1"],
 };
@@ -43,6 +48,20 @@ describe("worker messages over the wire", () => {
       },
     };
     assert.deepStrictEqual(overTheWire(message), message);
+  });
+
+  it("keep answers, and leave out what only newer workers answer", () => {
+    const answers: Answer[] = [
+      { kind: "policy", target: 2.5 },
+      { kind: "verify", scores: { accuracy: 0.9 } },
+      { kind: "failed", reason: "the replica is gone", isGone: true },
+    ];
+    for (const answer of answers) {
+      const message: WorkerMessage = { kind: "answered", id: "7-1", answer };
+      assert.deepStrictEqual(overTheWire(message), message);
+    }
+    const newer = { kind: "answered", id: "7-1", answer: { kind: "guess" } } as unknown as WorkerMessage;
+    assert.equal(overTheWire(newer), undefined);
   });
 
   it("keep heartbeats, reports, gone replicas and collected text", () => {

@@ -9,8 +9,10 @@ import type {
   ReplicaId,
   Version,
 } from "../../../../core/ids.ts";
+import type { Question } from "../../../../core/question.ts";
 import { controllerMessageFromWire, controllerMessageToWire } from "../../../../proto/codec/worker-order.ts";
 import { loadControl } from "../../../../proto/load.ts";
+import { rolloutSpec } from "../../../fake/rollout-fixture.ts";
 
 const { responseSerialize, responseDeserialize } = loadControl().service.Connect;
 
@@ -37,6 +39,7 @@ const ASSIGN: ControllerMessage = {
           options: {
             numReplicas: 2,
             autoscaling: undefined,
+            rollout: rolloutSpec(),
             resources: { cpus: 0.1, gpus: 0.5, memoryBytes: 0, custom: {} },
             placement: { labels: {}, maxReplicasPerNode: 0 },
             env: { KEY: { secret: "KEY" } },
@@ -72,6 +75,25 @@ describe("controller messages over the wire", () => {
       { kind: "shutdown" },
     ];
     for (const message of messages) assert.deepStrictEqual(overTheWire(message), message);
+  });
+
+  it("keep questions, and leave out what only newer controllers ask", () => {
+    const input = { target: 1, ready: 1, ongoing: 2.5, queued: 0, arrivedPerSecond: 3, utilisation: 0.5 };
+    const questions: Question[] = [
+      { kind: "policy", input: { ...input, minReplicas: 1, maxReplicas: 4, metric: 0.1 } },
+      { kind: "verify", oldVersion: "", newVersion: "0123456789ab" as Version, timeoutMs: 600_000 },
+    ];
+    for (const question of questions) {
+      const message: ControllerMessage = { kind: "ask", id: "7-1", replica: "r1" as ReplicaId, question };
+      assert.deepStrictEqual(overTheWire(message), message);
+    }
+    const newer = {
+      kind: "ask",
+      id: "7-1",
+      replica: "r1",
+      question: { kind: "guess" },
+    } as unknown as ControllerMessage;
+    assert.equal(overTheWire(newer), undefined);
   });
 
   it("refuse a wish that does not exist, and a replica without a launch", () => {

@@ -77,6 +77,26 @@ describe("table updates over the wire", () => {
           maxRequestBodyBytes: 2 ** 33,
           idempotent: true,
           routing: "leastOngoing",
+          fallback: "digits/Small" as DeploymentId,
+          startsOnRequest: true,
+        },
+        {
+          kind: "deployment",
+          id: "digits/Divided" as DeploymentId,
+          availability: "available",
+          reason: "",
+          maxQueuedRequests: 10,
+          requestTimeoutMs: 1_500,
+          maxRequestBodyBytes: 1_000,
+          idempotent: false,
+          routing: "leastOngoing",
+          traffic: {
+            shares: [
+              { version: "v1" as Version, percent: 99.5 },
+              { version: "v2" as Version, percent: 0.5 },
+            ],
+            rules: [{ header: "x-beta", value: "yes, please", version: "v3" as Version }],
+          },
         },
         {
           kind: "replica",

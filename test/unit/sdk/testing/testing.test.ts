@@ -111,6 +111,51 @@ describe("createTestApplication", () => {
     assert.deepEqual(events, ["model set up", "gateway set up after 2", "model torn down"]);
   });
 
+  it("lets a fallback answer for a deployment that is full, called by HTTP or through handles", async () => {
+    class Large {
+      async predict({ mode }: { mode: string }): Promise<string> {
+        if (mode === "hold") await new Promise(() => {});
+        return "large";
+      }
+    }
+    class Front {
+      readonly #large: Handle<Large>;
+      constructor(large: Handle<Large>) {
+        this.#large = large;
+      }
+      async predict(input: { mode: string }): Promise<string> {
+        return `front of ${await this.#large.predict(input)}`;
+      }
+    }
+    const fallback = ({ mode }: { mode: string }): string => `small ${mode}`;
+    const large = deployment(Large, { maxOngoingRequests: 1, maxQueuedRequests: 1, fallback }).bind();
+    for (const [ingress, expected] of [
+      [large, '"small ask"'],
+      [deployment(Front).bind(large), '"front of small ask"'],
+    ] as const) {
+      await using running = await createTestApplication(ingress, { log: silent });
+      const send = (mode: string, signal?: AbortSignal): Promise<Response> => {
+        const headers = { "content-type": "application/json" };
+        return running.fetch("/", {
+          method: "POST",
+          body: JSON.stringify({ mode }),
+          headers,
+          ...(signal && { signal }),
+        });
+      };
+      const plain = await send("ask");
+      assert.deepEqual([plain.status, plain.headers.get("x-thornback-degraded")], [200, null]);
+      await plain.text();
+      const gone = new AbortController();
+      // One is ongoing, one waits.
+      const held = Promise.allSettled([send("hold", gone.signal), send("hold", gone.signal)]);
+      const answer = await send("ask");
+      assert.deepEqual([await answer.text(), answer.headers.get("x-thornback-degraded")], [expected, "Large-fallback"]);
+      gone.abort();
+      await held;
+    }
+  });
+
   it("sets the environment while it runs", async () => {
     const running = await createTestApplication(app, { secrets });
     assert.equal(await running.handle(model).secret(), "hush");

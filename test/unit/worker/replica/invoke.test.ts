@@ -4,7 +4,7 @@ import * as z from "zod";
 import { Cancellation } from "../../../../core/cancellation.ts";
 import { ReplicaRefusedError, ServeError } from "../../../../core/error.ts";
 import type { RequestId } from "../../../../core/ids.ts";
-import type { RequestContext } from "../../../../core/request-scope.ts";
+import type { RequestContext } from "../../../../core/request-context.ts";
 import type { Body } from "../../../../proto/body.ts";
 import { decodeValue, encodeValue } from "../../../../proto/codec/value.ts";
 import type { Answer, RequestHead } from "../../../../proto/exchange.ts";

@@ -150,7 +150,14 @@ test("slots are twice the largest batch, private ones and models included, unles
   class Main {
     small = batch({ maxBatchSize: 4 }, (items: number[]) => items);
     constructor() {
-      registerBatch({ call: undefined, maxBatchSize: 32, isChoosing: false, report: () => undefined, attach() {} });
+      registerBatch({
+        call: undefined,
+        maxBatchSize: 32,
+        isChoosing: false,
+        report: () => undefined,
+        work: () => undefined,
+        attach() {},
+      });
     }
     predict(): void {}
   }

@@ -1,0 +1,32 @@
+import type { BatchWork } from "../core/construction.ts";
+import { BusyTime } from "../core/busy-time.ts";
+
+/** What is to be known of the batch that runs, and of how long batches have run. Times are monotonic milliseconds. */
+export class RunningBatch<E extends { readonly hasEnded: boolean }> {
+  readonly #busy = new BusyTime();
+  #entries: readonly E[] = [];
+  #number = 0;
+  #isRunning = false;
+  /** When it is expected to end. */
+  endsAt = Number.NEGATIVE_INFINITY;
+
+  begin(entries: readonly E[], now: number, endsAt: number): void {
+    this.#entries = entries;
+    this.#number += 1;
+    this.#isRunning = true;
+    this.endsAt = endsAt;
+    this.#busy.begin(now);
+  }
+
+  end(now: number): void {
+    this.#entries = [];
+    this.#isRunning = false;
+    this.#busy.end(now);
+  }
+
+  /** How much has been done, and whether what runs is done for nobody. */
+  work(now: number): BatchWork {
+    const isAbandoned = this.#isRunning && this.#entries.every(({ hasEnded }) => hasEnded);
+    return { busyMs: this.#busy.totalMs(now), abandonedRun: isAbandoned ? this.#number : undefined };
+  }
+}

@@ -1,0 +1,58 @@
+import type { DeploymentId } from "../../core/ids.ts";
+import type { DeploymentSpec } from "../../core/spec.ts";
+import { autoscale, type AutoscaleDecision } from "./autoscale.ts";
+import { type ClusterState, isReady, replicasOf, type TargetReason } from "./cluster.ts";
+
+/** A metric that was not told again for so long is not believed any more. */
+export const METRIC_STALE_MS = 60_000;
+/** Targets that say nothing about what was asked of the deployment. */
+const NO_COUNT: readonly (TargetReason | "gone")[] = [
+  "startFailed",
+  "removed",
+  "callersRemain",
+  "deleting",
+  "declared",
+];
+
+/** What an autoscaled deployment is to have, by the whole of what is known; undefined: it does not scale by itself. */
+export function autoscaled(
+  state: ClusterState,
+  { id, spec }: { readonly id: DeploymentId; readonly spec: DeploymentSpec },
+  now: number,
+): (Omit<AutoscaleDecision, "reason"> & { readonly reason: TargetReason }) | undefined {
+  const { autoscaling } = spec.options;
+  if (autoscaling === undefined) return undefined;
+  const before = state.targets.get(id);
+  const hasCount = before !== undefined && !NO_COUNT.includes(before.reason);
+  const metric = state.metrics.get(id);
+  const decision = autoscale(
+    {
+      spec: autoscaling,
+      current: hasCount ? before.target : undefined,
+      roseAt: before?.roseAt ?? Number.NEGATIVE_INFINITY,
+      history: state.loads.get(id),
+      startMs: startMsOf(state, id),
+      metric: metric === undefined || now - metric.at > METRIC_STALE_MS ? undefined : metric.value,
+      policy: autoscaling.hasPolicy ? state.policies.get(id)?.target : undefined,
+      isDeaf: isDeaf(state),
+    },
+    now,
+  );
+  const { reason } = decision;
+  return { ...decision, reason: reason === "unchanged" ? (before?.reason ?? "initial") : reason };
+}
+
+/** The slowest start of those that run now. */
+function startMsOf(state: ClusterState, id: DeploymentId): number {
+  let slowest = 0;
+  for (const replica of replicasOf(state, id)) {
+    if (isReady(replica) && !replica.isAdopted) slowest = Math.max(slowest, replica.stateSince - replica.createdAt);
+  }
+  return slowest;
+}
+
+/** A node whose routers cannot be heard may have any load. */
+function isDeaf({ nodes }: ClusterState): boolean {
+  for (const { state } of nodes.values()) if (state === "suspect") return true;
+  return false;
+}

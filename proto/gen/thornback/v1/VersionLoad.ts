@@ -1,0 +1,16 @@
+// Original file: proto/thornback/v1/worker.proto
+
+
+export interface VersionLoad {
+  'version'?: (string);
+  'answered'?: (number);
+  'failed'?: (number);
+  'latencies'?: (number)[];
+}
+
+export interface VersionLoad__Output {
+  'version': (string);
+  'answered': (number);
+  'failed': (number);
+  'latencies': (number)[];
+}
