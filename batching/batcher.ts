@@ -183,7 +183,10 @@ export class Batcher<I, O, C extends BatchCaller> {
       this.#deps.metrics?.waitSeconds.observe((now - entry.arrivedAt) / 1_000);
     }
     this.#state = "running";
-    this.#running.begin(items, now, now + runs.deadlineMs(selection.work));
+    this.#running.begin(items, now, {
+      endsAt: now + runs.deadlineMs(selection.work),
+      bestMs: items.length * runs.bestMsEach(this.#limits.maxBatchSize),
+    });
     this.#refuseHopeless(now);
     this.#deps.metrics?.waitingItems.set(this.#waiting.size);
     void this.#run(selection, decision.reason);

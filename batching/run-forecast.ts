@@ -38,6 +38,20 @@ export class RunForecast {
     return this.runMs(count * this.#workEach);
   }
 
+  /**
+   * What an item takes in batches of the best size that is known, or of twice the largest that has run, which is taken to
+   * take no longer: Infinity while nothing has run.
+   */
+  bestMsEach(maxBatchSize: number): number {
+    const { known } = this.#runTimes;
+    let best = Number.POSITIVE_INFINITY;
+    for (const { size, runMs } of known) best = Math.min(best, (runMs / size) * this.#workEach);
+    const largest = known.at(-1);
+    if (largest === undefined) return best;
+    const items = Math.min(maxBatchSize, (2 * largest.size) / this.#workEach);
+    return Math.min(best, largest.runMs / Math.max(1, items));
+  }
+
   /** What a deadline is held against; 0: nothing is known. */
   deadlineMs(work: number): number {
     return this.#runTimes.expectForDeadline(work) ?? 0;

@@ -10,12 +10,16 @@ export class RunningBatch<E extends { readonly hasEnded: boolean }> {
   /** When it is expected to end. */
   endsAt = Number.NEGATIVE_INFINITY;
 
-  begin(entries: readonly E[], now: number, endsAt: number): void {
+  /**
+   * `expected.bestMs`: what it would take if batches were as large as they can be. No more of it counts as work: one that
+   * is always busy with batches of one has room for more as long as larger ones take hardly longer.
+   */
+  begin(entries: readonly E[], now: number, expected: { readonly endsAt: number; readonly bestMs: number }): void {
     this.#entries = entries;
     this.#number += 1;
     this.#isRunning = true;
-    this.endsAt = endsAt;
-    this.#busy.begin(now);
+    this.endsAt = expected.endsAt;
+    this.#busy.begin(now, expected.bestMs);
   }
 
   end(now: number): void {

@@ -13,6 +13,7 @@ import { AssignmentSender } from "./act/assignments.ts";
 import { DecisionLog } from "./act/decision-log.ts";
 import { DemandGauge } from "./act/demand-gauge.ts";
 import { Executor } from "./act/executor.ts";
+import { MetricScraper } from "./act/metric-scraper.ts";
 import { liveDrains, Operations, storedDrain } from "./act/operations.ts";
 import { TablePublisher } from "./act/table-publisher.ts";
 import { UserFunctions } from "./act/user-functions.ts";
@@ -47,6 +48,8 @@ export type ControllerDeps = {
   readonly metrics: Metrics;
   readonly store: Store;
   readonly blobs: BlobStore;
+  /** Reads metrics that deployments scale by; undefined: they are only pushed. */
+  readonly readText?: ((url: string) => Promise<string>) | undefined;
 };
 
 /** The control plane's process, without its sockets. */
@@ -63,6 +66,12 @@ export class Controller {
   readonly #assignments: AssignmentSender;
   readonly #asks: Asks;
   readonly #functions: UserFunctions;
+  readonly #scraper: MetricScraper | undefined;
+  /** For parts that look at the state and tell of facts. */
+  readonly #told = {
+    current: (): ClusterState => this.snapshot(),
+    onEvent: (event: ClusterEvent): void => this.#onEvent(event),
+  };
   readonly #demand: DemandGauge;
   readonly #executor: Executor;
   readonly #service: WorkerService;
@@ -96,10 +105,11 @@ export class Controller {
     this.#publisher = new TablePublisher({ metrics, epoch });
     this.#assignments = new AssignmentSender(epoch);
     this.#asks = new Asks({ clock, streams: this.streams, epoch });
+    const { readText } = deps;
+    this.#scraper = readText && new MetricScraper({ clock, log, readText, ...this.#told });
     this.#functions = new UserFunctions({
       ...{ clock, log, asks: this.#asks },
-      current: () => this.snapshot(),
-      onEvent: (event) => this.#onEvent(event),
+      ...this.#told,
     });
     this.#demand = new DemandGauge({ metrics });
     this.operations = new Operations({
@@ -286,7 +296,7 @@ export class Controller {
     if (now - this.#lastTickAt > 2 * TICK_MS) this.#state.apply({ kind: "stalled" });
     this.#lastTickAt = now;
     this.#sample(now);
-    if (this.#state.snapshot().isRecovered) this.#functions.askPolicies();
+    if (this.#state.snapshot().isRecovered) this.#askOutside();
 
     const state = this.#state.snapshot();
     const actions = reconcile(state, now, random);
@@ -310,6 +320,12 @@ export class Controller {
     if (ms < LOAD_REPORT_MS && !this.#loads.isChanged) return;
     this.#lastSampleAt = now;
     this.#state.apply({ kind: "loadsSampled", loads: this.#loads.take(), ms });
+  }
+
+  /** What scaling asks of others: users' policies and metrics. Their answers are events of later ticks. */
+  #askOutside(): void {
+    this.#functions.askPolicies();
+    this.#scraper?.read();
   }
 
   #publish(): void {

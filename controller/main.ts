@@ -10,6 +10,7 @@ import { type ControllerConfig, DATA_DIR } from "../core/process-config.ts";
 import { systemRandom } from "../core/random.ts";
 import { serveControl } from "../proto/control-server.ts";
 import { connectLifeline, type Lifeline } from "../proto/control/lifeline.ts";
+import { readText } from "./act/read-text.ts";
 import { BlobCollector } from "./act/blob-collector.ts";
 import { Controller } from "./controller.ts";
 import { serveAdmin } from "./service/admin-http.ts";
@@ -89,7 +90,15 @@ async function start(): Promise<void> {
 
   const metrics = createMetrics();
   const controller = await step("", () =>
-    Controller.start({ clock: systemClock, random: systemRandom, log, metrics, store, blobs }),
+    Controller.start({
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      metrics,
+      store,
+      blobs,
+      readText: (url) => readText(fetch, url),
+    }),
   );
   closers.push(() => controller.close());
 

@@ -2,20 +2,23 @@
 export class BusyTime {
   #pastMs = 0;
   #since: number | undefined;
+  #mostMs = Number.POSITIVE_INFINITY;
 
-  /** It works from now on; nothing where it does already. */
-  begin(now: number): void {
-    this.#since ??= now;
+  /** It works from now on, of which so much counts; nothing where it does already. */
+  begin(now: number, mostMs = Number.POSITIVE_INFINITY): void {
+    if (this.#since !== undefined) return;
+    this.#since = now;
+    this.#mostMs = mostMs;
   }
 
   /** It rests from now on; nothing where it does already. */
   end(now: number): void {
     if (this.#since === undefined) return;
-    this.#pastMs += now - this.#since;
+    this.#pastMs += Math.min(now - this.#since, this.#mostMs);
     this.#since = undefined;
   }
 
   totalMs(now: number): number {
-    return this.#pastMs + (this.#since === undefined ? 0 : now - this.#since);
+    return this.#pastMs + (this.#since === undefined ? 0 : Math.min(now - this.#since, this.#mostMs));
   }
 }

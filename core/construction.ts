@@ -22,6 +22,11 @@ export interface RegisteredModel {
   load(): Promise<void>;
   /** Runs once, so that the first request does not pay for what is made lazily. */
   warmup(): Promise<void>;
+  /**
+   * Whether it still runs: runs what it was warmed up with, unless a run of somebody's has shown it since this was asked
+   * last. Rejects when it does not. A model that could not be warmed up says nothing.
+   */
+  selfTest(): Promise<void>;
   /** Idempotent, never rejects. */
   close(): Promise<void>;
 }

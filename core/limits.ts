@@ -240,6 +240,12 @@ export const TICK_MS = 1_000;
 export const LOAD_SAMPLE_MS = 100;
 /** And tell the mean this often: the controller then sees a burst in half of the default `upscaleDelayMs`. */
 export const LOAD_REPORT_MS = 500;
+/** A metric that a deployment scales by is read this often, where it is not pushed. */
+export const METRIC_PERIOD_MS = 5_000;
+/** Reading it may take so long, and so many bytes. */
+export const METRIC_TIMEOUT_MS = 2_000;
+/** See METRIC_TIMEOUT_MS: a whole exporter's page is smaller. */
+export const MOST_METRIC_BYTES = 4 * 1024 * 1024;
 /** A user's scaling `policy` is asked this often. */
 export const POLICY_PERIOD_MS = 1_000;
 /** What the processes of a node tell within so long goes to the controller together. */

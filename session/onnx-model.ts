@@ -13,6 +13,7 @@ import { defaultThreads, maySpin, optionProblems, type OnnxModelOptions } from "
 import { createPadding } from "./padding.ts";
 import { outputToRows, rowsToFeeds } from "./rows.ts";
 import { Runner } from "./runner.ts";
+import { SelfTest } from "./self-test.ts";
 import { ModelLoadError, type Feeds, type ModelSession, type RunCaller, type TensorInfo } from "./session.ts";
 import { arrayOf, type NumericData } from "./tensor.ts";
 
@@ -46,6 +47,7 @@ export class OnnxModel {
   #deps: BatcherDeps;
   #loading: Promise<Runner> | undefined;
   #runner: Runner | undefined;
+  readonly #selfTest = new SelfTest();
   #fileBytes = 0;
 
   /** @throws {InvalidSpecError} when the path or an option cannot be used, with every problem. */
@@ -99,8 +101,7 @@ export class OnnxModel {
    * @throws {ModelError} when the model cannot be loaded or fails.
    */
   async run(feeds: Feeds): Promise<Feeds> {
-    const runner = await this.#load();
-    return await runner.run(feeds, caller());
+    return await this.#run(await this.#load(), feeds);
   }
 
   /**
@@ -115,7 +116,7 @@ export class OnnxModel {
   async predict<T extends NumericData = Float32Array>(rows: readonly ArrayLike<number>[]): Promise<T[]> {
     const runner = await this.#load();
     const { session } = runner;
-    return outputToRows(await runner.run(rowsToFeeds(rows, session), caller()), session) as T[];
+    return outputToRows(await this.#run(runner, rowsToFeeds(rows, session)), session) as T[];
   }
 
   /** Lets the model go, after the runs that have begun. It is loaded again if it is used again. Never rejects. */
@@ -134,6 +135,7 @@ export class OnnxModel {
       provider: () => this.provider,
       load: () => this.load(),
       warmup: () => this.#warmup(),
+      selfTest: () => this.#selfTest.run(),
       close: () => this.close(),
     });
     const { batch } = this.#options;
@@ -148,6 +150,12 @@ export class OnnxModel {
         this.#deps = { clock, defer, metrics: batchMetrics(metrics, deployment, this.#path) };
       },
     });
+  }
+
+  async #run(runner: Runner, feeds: Feeds): Promise<Feeds> {
+    const outputs = await runner.run(feeds, caller());
+    this.#selfTest.passed();
+    return outputs;
   }
 
   #load(): Promise<Runner> {
@@ -217,12 +225,16 @@ export class OnnxModel {
     const { warmup } = this.#options;
     if (warmup === false) return;
     const runner = await this.#load();
+    const run = async (feeds: Feeds): Promise<void> => {
+      await runner.run(feeds, caller());
+      this.#selfTest.use(async () => void (await (await this.#load()).run(feeds, caller())));
+    };
     if (warmup !== undefined) {
-      await runner.run(warmup, caller());
+      await run(warmup);
       return;
     }
     try {
-      await runner.run(smallestFeeds(runner.session.inputs), caller());
+      await run(smallestFeeds(runner.session.inputs));
     } catch (err) {
       // Zeros need not make sense to every model; warming up is a favour, not a test.
       this.#setting?.log?.debug({ err }, `${this.#path} could not be warmed up with zeros`);

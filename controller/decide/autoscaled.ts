@@ -6,13 +6,7 @@ import { type ClusterState, isReady, replicasOf, type TargetReason } from "./clu
 /** A metric that was not told again for so long is not believed any more. */
 export const METRIC_STALE_MS = 60_000;
 /** Targets that say nothing about what was asked of the deployment. */
-const NO_COUNT: readonly (TargetReason | "gone")[] = [
-  "startFailed",
-  "removed",
-  "callersRemain",
-  "deleting",
-  "declared",
-];
+const NO_COUNT: readonly TargetReason[] = ["startFailed", "removed", "callersRemain", "deleting"];
 
 /** What an autoscaled deployment is to have, by the whole of what is known; undefined: it does not scale by itself. */
 export function autoscaled(

@@ -24,13 +24,12 @@ export function placeOrder<R extends WaitingReplica>(
   needOf: (deployment: DeploymentId) => PlaceNeed,
 ): readonly R[] {
   const byAge = [...waiting].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  const ahead = new Map<DeploymentId, number>();
+  const needs = new Map<DeploymentId, PlaceNeed>();
   const ranked = byAge.map((replica) => {
-    const { placed, target, least } = needOf(replica.deployment);
-    const earlier = ahead.get(replica.deployment) ?? 0;
-    ahead.set(replica.deployment, earlier + 1);
+    const need = needs.get(replica.deployment) ?? needOf(replica.deployment);
+    const { placed: has, target, least } = need;
     // Each counts as if those of its deployment that are older had their nodes.
-    const has = placed + earlier;
+    needs.set(replica.deployment, { ...need, placed: has + 1 });
     const rank = has === 0 ? 0 : has < least ? 1 : 2;
     return { replica, rank, share: has / Math.max(1, target) };
   });

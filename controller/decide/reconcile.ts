@@ -6,6 +6,7 @@ import {
   indexOf,
   isReady,
   isSettled,
+  type Pending,
   releaseWith,
   type ReplicaRecord,
   replicasOf,
@@ -113,14 +114,20 @@ function placePending(plan: Plan): void {
   if (waiting.length === 0) return;
   const placer = new Placer(plan.state);
   const { state } = plan;
+  /** What a replica waits for, and what it waited for before in the same words. */
+  const told = new Map<Pending, Pending>();
   for (const replica of placeOrder(waiting, (deployment) => needOf(state, deployment))) {
     const placement = placer.place(replica);
     if (placement.kind === "bind") {
       plan.add({ ...placement, replica: replica.id });
       placer.bound(plan.state, replica, placement.node);
-    } else if (!isSamePending(replica, placement.pending)) {
-      plan.add({ kind: "pend", replica: replica.id, pending: placement.pending, reason: "nothingFits" });
+      continue;
     }
+    // Thousands may wait for the same, with a reason for each of a thousand nodes; they are compared once.
+    const { pending } = placement;
+    if (replica.pending !== undefined && told.get(pending) === replica.pending) continue;
+    if (isSamePending(replica.pending, pending)) told.set(pending, replica.pending);
+    else plan.add({ kind: "pend", replica: replica.id, pending, reason: "nothingFits" });
   }
 }
 
@@ -131,11 +138,11 @@ function needOf(state: ClusterState, deployment: DeploymentId): PlaceNeed {
   return { placed: running.length, target, least: autoscaling?.minReplicas ?? target };
 }
 
-function isSamePending({ pending }: ReplicaRecord, next: NonNullable<ReplicaRecord["pending"]>): boolean {
-  if (pending === next) return true;
+function isSamePending(before: Pending | undefined, pending: Pending): before is Pending {
+  if (before === pending) return true;
   return (
-    pending?.reason === next.reason &&
-    pending.nodes.length === next.nodes.length &&
-    pending.nodes.every((node, i) => node.node === next.nodes[i]?.node && node.reason === next.nodes[i]?.reason)
+    before?.reason === pending.reason &&
+    before.nodes.length === pending.nodes.length &&
+    before.nodes.every((node, i) => node.node === pending.nodes[i]?.node && node.reason === pending.nodes[i]?.reason)
   );
 }

@@ -73,13 +73,17 @@ export function deploymentView(
   const stable = releaseOf(application, application.stable)?.spec.deployments.find((one) => one.name === name);
   const replicas = replicasOf(state, id);
   const target = state.targets.get(id)?.target ?? 0;
+  const rollout = rolloutView(state, id, spec);
+  // The old set of a switch that is done is kept on purpose.
+  const isStandingBy = ({ version, desired }: ReplicaRecord): boolean =>
+    rollout?.stage === "switched" && stable?.version === spec?.version && version === rollout.from && desired === "run";
   const { status, reason } = deploymentStatus({
     deployment: id,
     version: spec?.version,
     target,
     isStable: spec !== undefined && stable?.version === spec.version,
     failure: application.failure?.deployment === id && !application.isDeleting ? application.failure.reason : undefined,
-    replicas,
+    replicas: replicas.filter((replica) => !isStandingBy(replica)),
   });
   const { replicaSeconds, gpuSeconds, idleSeconds } = state.usage.get(id) ?? NO_USAGE;
   const usage = {
@@ -91,11 +95,20 @@ export function deploymentView(
     name,
     status,
     targetReplicas: target,
-    reason,
+    reason: status === "updating" ? withStage(reason, rollout) : reason,
     replicas: replicas.map(replicaView),
-    rollout: rolloutView(state, id, spec),
+    rollout,
     usage,
   };
+}
+
+/** How far the new version is, before what its replicas are at. */
+function withStage(reason: string, rollout: DeploymentStatusView["rollout"]): string {
+  if (rollout === undefined) return reason;
+  const { stage, percent, to, isPaused } = rollout;
+  const share = percent === undefined || percent === 0 ? "no user's request" : `${percent} % of the requests`;
+  const paused = isPaused ? ", paused" : "";
+  return `${stage}: version ${to} gets ${share}${paused}; ${reason}`;
 }
 
 function rolloutView(

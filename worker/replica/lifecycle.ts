@@ -59,7 +59,7 @@ export type StartedActor = {
   readonly batchReports: () => readonly BatchReport[];
   /** How much each of them has done, by name. */
   readonly batchWork: () => readonly (readonly [method: string, work: BatchWork])[];
-  /** The user's `healthCheck`; undefined without one. */
+  /** The user's `healthCheck`, then whether its models still run; undefined without either. */
   readonly healthCheck: (() => unknown) | undefined;
   /** Hands a changed `userConfig` to the user's `reconfigure`. */
   readonly reconfigure: (userConfig: unknown) => Promise<void>;
@@ -130,7 +130,7 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
       batchWork,
       provider: [...new Set(models.map((model) => model.provider()))].filter((provider) => provider !== "").join(","),
       heldModels,
-      healthCheck: hooks.healthCheck,
+      healthCheck: healthCheckOf(hooks, models),
       reconfigure: async (userConfig) => void (await hooks.reconfigure?.(userConfig)),
       close: () => closeActor(hooks, () => closeModels(models, heldModels)),
     };
@@ -140,6 +140,15 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
   } finally {
     limit.close();
   }
+}
+
+function healthCheckOf({ healthCheck }: Hooks, models: Registered["models"]): (() => unknown) | undefined {
+  if (models.length === 0) return healthCheck;
+  return async () => {
+    if ((await healthCheck?.()) === false) return false;
+    for (const model of models) await model.selfTest();
+    return true;
+  };
 }
 
 async function firstCheck(healthCheck: (() => unknown) | undefined): Promise<void> {

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RunForecast } from "../../../batching/run-forecast.ts";
 import { RunningBatch } from "../../../batching/running-batch.ts";
+
+const UNKNOWN = { endsAt: 0, bestMs: Number.POSITIVE_INFINITY };
 
 test("time is counted while a batch runs, and the one that runs now counts too", () => {
   const running = new RunningBatch();
-  running.begin([{ hasEnded: false }], 100, 0);
+  running.begin([{ hasEnded: false }], 100, UNKNOWN);
   assert.equal(running.work(130).busyMs, 30);
   running.end(150);
   assert.deepEqual(running.work(500), { busyMs: 50, abandonedRun: undefined });
@@ -13,12 +16,31 @@ test("time is counted while a batch runs, and the one that runs now counts too",
 test("a batch is abandoned when the last of its callers is gone, and each has another number", () => {
   const running = new RunningBatch();
   const entries = [{ hasEnded: false }, { hasEnded: true }];
-  running.begin(entries, 0, 0);
+  running.begin(entries, 0, UNKNOWN);
   assert.equal(running.work(1).abandonedRun, undefined);
   Object.assign(entries[0] ?? {}, { hasEnded: true });
   const first = running.work(2).abandonedRun;
   running.end(3);
   assert.equal(running.work(4).abandonedRun, undefined);
-  running.begin(entries, 5, 0);
+  running.begin(entries, 5, UNKNOWN);
   assert.notEqual(running.work(6).abandonedRun, first);
+});
+
+test("no more counts as work than the items would take in the best batches", () => {
+  const running = new RunningBatch();
+  running.begin([{ hasEnded: false }], 0, { endsAt: 0, bestMs: 4 });
+  assert.equal(running.work(3).busyMs, 3);
+  assert.equal(running.work(30).busyMs, 4);
+  running.end(40);
+  assert.equal(running.work(50).busyMs, 4);
+});
+
+test("the best batches are those that ran, and twice the largest of them at most", () => {
+  const runs = new RunForecast();
+  assert.equal(runs.bestMsEach(32), Number.POSITIVE_INFINITY);
+  runs.ran(1, 1, 10);
+  assert.equal(runs.bestMsEach(1), 10);
+  assert.equal(runs.bestMsEach(32), 5);
+  for (let i = 0; i < 50; i++) runs.ran(8, 8, 80);
+  assert.ok(Math.abs(runs.bestMsEach(8) - 10) < 0.5, "eight take eight times as long: no batch is better than another");
 });

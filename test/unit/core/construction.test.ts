@@ -12,7 +12,8 @@ import type { RegisteredBatch, RegisteredModel } from "../../../core/constructio
 
 function model(name: string): RegisteredModel {
   const nothing = (): Promise<void> => Promise.resolve();
-  return { name, owner: {}, provider: () => "", load: nothing, warmup: nothing, close: nothing };
+  const steps = { load: nothing, warmup: nothing, selfTest: nothing, close: nothing };
+  return { name, owner: {}, provider: () => "", ...steps };
 }
 
 const batchOf = (maxBatchSize: number): RegisteredBatch => ({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { autoscaled, METRIC_STALE_MS } from "../../../../controller/decide/autoscaled.ts";
-import type { ClusterState } from "../../../../controller/decide/cluster.ts";
+import type { ClusterState, TargetReason } from "../../../../controller/decide/cluster.ts";
 import { withLoads } from "../../../../controller/decide/loads.ts";
 import {
   applicationRecord,
@@ -31,11 +31,12 @@ function decide(rest: Partial<ClusterState>, now: number): string | undefined {
 
 describe("a deployment that scales by itself", () => {
   it("goes on from the count it had, also that of a controller before; a failed start is no count", () => {
-    const has = (target: number, reason: "restored" | "startFailed" | "loadRose"): Partial<ClusterState> => ({
+    const has = (target: number, reason: TargetReason): Partial<ClusterState> => ({
       targets: new Map([[ID, { target, reason }]]),
     });
     assert.equal(decide(has(4, "restored"), 1_000), "4 restored");
     assert.equal(decide(has(4, "loadRose"), 1_000), "4 loadRose");
+    assert.equal(decide(has(5, "declared"), 1_000), "5 declared", "it had a fixed count before");
     assert.equal(decide(has(0, "startFailed"), 1_000), "1 initial");
     assert.equal(decide({}, 1_000), "1 initial");
   });

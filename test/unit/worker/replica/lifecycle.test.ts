@@ -72,6 +72,7 @@ function fakeModel(events: string[], name: string, load = (): Promise<void> => P
       events.push(`load ${name}`);
       return load();
     },
+    selfTest: async () => void events.push(`test ${name}`),
     warmup: () => Promise.resolve(void events.push(`warmup ${name}`)),
     close: () => Promise.resolve(void events.push(`close ${name}`)),
   });
@@ -115,7 +116,8 @@ test("the steps are announced and taken in order, and closing undoes them", asyn
     "reconfigure",
     "warming up ./a.onnx",
   ]);
-  assert.deepEqual([started.provider, started.maxOngoingRequests, started.healthCheck], ["cpu", 16, undefined]);
+  assert.deepEqual([started.provider, started.maxOngoingRequests], ["cpu", 16]);
+  assert.equal(await started.healthCheck?.(), true);
   await started.close();
   assert.deepEqual(events, [
     "load ./a.onnx",
@@ -123,6 +125,7 @@ test("the steps are announced and taken in order, and closing undoes them", asyn
     'setup gpu-1 {"top":3}',
     'reconfigure {"top":3}',
     "warmup ./a.onnx",
+    "test ./a.onnx",
     "teardown",
     "close ./a.onnx",
   ]);
