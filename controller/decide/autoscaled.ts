@@ -45,8 +45,14 @@ function startMsOf(state: ClusterState, id: DeploymentId): number {
   return slowest;
 }
 
+/** Once for all deployments of a state. */
+const deafness = new WeakMap<ClusterState["nodes"], boolean>();
+
 /** A node whose routers cannot be heard may have any load. */
 function isDeaf({ nodes }: ClusterState): boolean {
-  for (const { state } of nodes.values()) if (state === "suspect") return true;
-  return false;
+  const known = deafness.get(nodes);
+  if (known !== undefined) return known;
+  const isOneSuspect = [...nodes.values()].some(({ state }) => state === "suspect");
+  deafness.set(nodes, isOneSuspect);
+  return isOneSuspect;
 }

@@ -9,7 +9,9 @@ import { addressFromWire } from "./worker-replica.ts";
 
 /** A change of the routing table, for the wire. */
 export function tableUpdateToWire(update: TableUpdate): wire.TableUpdateIn {
-  return {
+  const known = encoded.get(update);
+  if (known !== undefined) return known;
+  const message = {
     epoch: update.epoch,
     version: update.version,
     snapshot: update.kind === "snapshot",
@@ -17,7 +19,12 @@ export function tableUpdateToWire(update: TableUpdate): wire.TableUpdateIn {
     upserts: update.upserts.map(entryToWire),
     removals: [...update.removals],
   };
+  encoded.set(update, message);
+  return message;
 }
+
+/** One update goes to every node of the cluster. */
+const encoded = new WeakMap<TableUpdate, wire.TableUpdateIn>();
 
 /**
  * The reverse of {@link tableUpdateToWire}. Entries of a kind that only newer controllers know are left out.
