@@ -105,9 +105,12 @@ export function autoscale(input: AutoscaleInput, now: number): AutoscaleDecision
 /** What a mean asks for by each signal. */
 export function signalsOf({ spec, startMs, metric }: AutoscaleInput, mean: LoadMean): Signals {
   const busy = mean.busy / spec.targetUtilisation;
-  const perReplica = mean.busy > 0 ? mean.answeredPerSecond / mean.busy : 0;
+  // Requests wait in routers only where every slot is taken; how busy replicas are is known up to a second later.
+  const isFull = mean.queued > 0 && mean.ready > 0;
+  const working = isFull ? mean.ready : mean.busy;
+  const perReplica = working > 0 ? mean.answeredPerSecond / working : 0;
   let ongoing = mean.ongoing / spec.targetOngoingRequests;
-  const isSaturated = mean.ready > 0 && mean.busy >= SATURATED * mean.ready;
+  const isSaturated = isFull || (mean.ready > 0 && mean.busy >= SATURATED * mean.ready);
   if (isSaturated && perReplica > 0) {
     const catchUpSeconds = Math.max(CATCH_UP_MS, startMs) / 1_000;
     const needed = (mean.arrivedPerSecond + mean.queued / catchUpSeconds) / perReplica / spec.targetUtilisation;

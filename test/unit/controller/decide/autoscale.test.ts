@@ -81,6 +81,13 @@ describe("autoscaling", () => {
     assert.ok(target >= 5 && target <= 8, `${target} replicas for 4 replicas' worth of requests`);
   });
 
+  it("does not take the first moments of a burst for a hundred replicas' worth, before anybody knows how busy they are", () => {
+    const first = { ms: SAMPLE_MS, ongoing: 45, queued: 75, arrived: 100, answered: 25, busy: 0, ready: 1 };
+    const { target, reason } = decide({ ...BOUNDS, maxReplicas: 100 }, [{ ms: 5_000 }, first], { current: 1 });
+    assert.equal(reason, "burst");
+    assert.ok(target >= 5 && target <= 8, `${target} replicas`);
+  });
+
   it("keeps replicas at targetUtilisation when few requests are ongoing", () => {
     const busy = { ms: 5_000, ongoing: 3, arrived: 100, answered: 100, busy: 2.9, ready: 3 };
     assert.equal(decide(BOUNDS, [busy], { current: 3 }).target, 4);
@@ -88,7 +95,7 @@ describe("autoscaling", () => {
   });
 
   it("keeps the predicted wait below targetQueueDelayMs", () => {
-    const queue = { ms: 5_000, ongoing: 6, queued: 40, arrived: 50, answered: 50, busy: 1.5, ready: 3 };
+    const queue = { ms: 5_000, ongoing: 6, queued: 40, arrived: 100, answered: 100, busy: 3, ready: 3 };
     const options = { ...BOUNDS, targetOngoingRequests: 100, targetUtilisation: 1 };
     assert.equal(decide(options, [queue], { current: 3 }).target, 3);
     // A busy replica does 66 a second, so 40 take 0.6 replica seconds.
