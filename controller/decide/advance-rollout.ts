@@ -7,8 +7,10 @@ import {
   type ClusterState,
   deploymentsOf,
   effectiveRelease,
+  isReady,
   isServing,
   releaseOf,
+  type ReplicaRecord,
   replicasOf,
   type Shift,
   type StageRecord,
@@ -26,19 +28,28 @@ import { rolloutViews, servingCount } from "./rollout-view.ts";
 export function advanceRollout(plan: Plan, name: ApplicationName): void {
   giveUpFailing(plan, name);
   const release = releaseInProgress(plan.state, name);
-  const handled = new Set<DeploymentId>();
   for (const one of release === undefined ? [] : deploymentsOf(release)) {
     const stage = stageOf(plan.state, one);
-    if (stage === undefined || stage.stage.kind === "rolling") continue;
-    handled.add(one.id);
-    advanceDeployment(plan, one, stage);
+    if (stage !== undefined && stage.stage.kind !== "rolling") advanceDeployment(plan, one, stage);
   }
+  // Judged by where each stands now: old replicas may leave in this very turn, and the new ones must be reached by then.
+  const divided = dividedDeployments(plan.state, name);
   for (const id of plan.state.shifts.keys()) {
-    const isRolledOn = handled.has(id) && releaseInProgress(plan.state, name) !== undefined;
-    if (splitDeploymentId(id).application === name && !isRolledOn) {
+    if (splitDeploymentId(id).application === name && !divided.has(id)) {
       plan.add({ kind: "shift", deployment: id, shift: undefined, reason: "over" });
     }
   }
+}
+
+/** Deployments of the release in progress whose requests are divided between two versions. */
+function dividedDeployments(state: ClusterState, name: ApplicationName): ReadonlySet<DeploymentId> {
+  const release = releaseInProgress(state, name);
+  const divided = new Set<DeploymentId>();
+  for (const one of release === undefined ? [] : deploymentsOf(release)) {
+    const stage = stageOf(state, one);
+    if (stage !== undefined && stage.stage.kind !== "rolling") divided.add(one.id);
+  }
+  return divided;
 }
 
 /** Where a deployment's newest version stands; undefined: it is not taking over from another. */
@@ -86,11 +97,7 @@ function advanceDeployment(
   const { name, target: generation, stable } = application;
   const target = state.targets.get(id)?.target ?? 0;
   const serving = servingCount(state, { deployment: id, version: spec.version }, now);
-  const shift = shiftTo(
-    plan,
-    { id, spec },
-    { record, percent: percentFor(record.stage, rollout, { target, serving }) },
-  );
+  const shift = shiftTo(plan, { id, spec }, record);
   if (stable === generation) {
     // It was promoted: only the old replicas still stand by.
     if (shift !== undefined && now >= shift.since + rollout.keepOldMs) {
@@ -134,8 +141,15 @@ function advanceDeployment(
 function shiftTo(
   plan: Plan,
   { id, spec }: { readonly id: DeploymentId; readonly spec: DeploymentSpec },
-  { record, percent }: { readonly record: StageRecord; readonly percent: number | undefined },
+  record: StageRecord,
 ): Shift | undefined {
+  // A table that gives a share names the replicas too, so those that are ready count, known to routers or not: after a
+  // restart of the controller none is known at first, and users would be moved to and fro.
+  const isReadyOne = (one: ReplicaRecord): boolean =>
+    one.version === spec.version && one.desired === "run" && isReady(one);
+  const serving = replicasOf(plan.state, id).filter(isReadyOne).length;
+  const target = plan.state.targets.get(id)?.target ?? 0;
+  const percent = percentFor(record.stage, spec.options.rollout, { target, serving });
   const before = plan.state.shifts.get(id);
   const { match } = spec.options.rollout;
   if (percent === undefined) return undefined;

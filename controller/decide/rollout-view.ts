@@ -41,6 +41,7 @@ function view(state: ClusterState, replica: ReplicaRecord, now: number): Omit<Ro
     leaving: leavingOf(state, replica),
     isFailing: isFailing(replica),
     failedStarts: replica.report?.failedStarts ?? 0,
+    restarts: replica.report?.restarts ?? 0,
     reason: replica.report?.reason ?? "",
     isUnlisted: isSettled(state, replica.unlisted, now),
     createdAt: replica.createdAt,

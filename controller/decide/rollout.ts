@@ -36,6 +36,8 @@ export type RolloutReplica = {
   readonly isFailing: boolean;
   /** Starts in a row that failed. */
   readonly failedStarts: number;
+  /** Times its process was started again. */
+  readonly restarts: number;
   readonly reason: string;
   /** Leaving, and every router knows. */
   readonly isUnlisted: boolean;
@@ -111,10 +113,14 @@ export function rollout(input: RolloutInput, now: number): readonly RolloutStep[
 
 /**
  * Why a version that never served is to be given up: so many starts failed in a row, over all its replicas, and none
- * is ready. The reason is the first cause.
+ * is ready; or one replica starts well and ends again and again. The reason is the first cause.
  */
 export function givenUpReason(replicas: readonly RolloutReplica[], version: Version): string | undefined {
   const starting = replicas.filter((replica) => replica.version === version && replica.desired === "run");
+  const crashing = starting.find(({ restarts }) => restarts >= ROLLOUT_FAILED_AFTER_STARTS);
+  if (crashing !== undefined && crashing.failedStarts === 0) {
+    return `${crashing.id} ended ${crashing.restarts} times after it had been ready; see \`serve logs\``;
+  }
   if (starting.some(({ isReady }) => isReady)) return undefined;
   const failedStarts = starting.reduce((sum, replica) => sum + replica.failedStarts, 0);
   if (failedStarts < ROLLOUT_FAILED_AFTER_STARTS) return undefined;

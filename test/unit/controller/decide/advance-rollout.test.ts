@@ -92,6 +92,7 @@ describe("a rollout", () => {
     assert.deepEqual(short(world(CANARY, { record: at("step"), serving: 1 }, watched), 14_999), []);
     assert.deepEqual(short(world(CANARY, { record: at("step"), serving: 1 }, watched), 15_000), [
       "advance rolling gatesHold",
+      "shift over",
     ]);
   });
 
@@ -133,7 +134,10 @@ describe("a rollout", () => {
     const shifts = new Map([[ID, shift(100, { since: 1_000 })]]);
     const promoted = { record: { ...at("switched"), stable: 2 }, serving: 4 };
     assert.deepEqual(short(world(spec, promoted, { shifts }), 60_999), []);
-    assert.deepEqual(short(world(spec, promoted, { shifts }), 61_000), ["advance rolling keptLongEnough"]);
+    assert.deepEqual(short(world(spec, promoted, { shifts }), 61_000), [
+      "advance rolling keptLongEnough",
+      "shift over",
+    ]);
     const state = world(spec, promoted, { shifts });
     const deployment = state.applications.get(APP)?.releases[0]?.spec.deployments[0];
     assert.ok(deployment !== undefined);

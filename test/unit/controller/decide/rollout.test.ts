@@ -25,6 +25,7 @@ function replica(id: string, given: Partial<RolloutReplica> = {}): RolloutReplic
     leaving: undefined,
     isFailing: false,
     failedStarts: 0,
+    restarts: 0,
     reason: "",
     isUnlisted: false,
     isHeld: false,
@@ -194,6 +195,12 @@ describe("where old and new do not fit side by side", () => {
 });
 
 describe("giving a version up", () => {
+  it("follows when one of its replicas becomes ready and ends again and again", () => {
+    const twice = [replica("a", { restarts: 2 }), replica("b")];
+    assert.equal(givenUpReason(twice, V1), undefined);
+    assert.match(givenUpReason([replica("a", { restarts: 3 }), replica("b")], V1) ?? "", /a ended 3 times after/);
+  });
+
   const failing = (id: string, failedStarts: number, reason: string): RolloutReplica =>
     replica(id, { ...starting, version: V2, isFailing: true, failedStarts, reason });
 
