@@ -79,7 +79,8 @@ export class Batcher<I, O, C extends BatchCaller> {
   #limits: BatchLimits;
   #state: "idle" | "due" | "pausing" | "running" = "idle";
   #pauseEnd: Timer | undefined;
-  readonly #running = new RunningBatch<BatchEntry<I, O, C>>();
+  readonly #running = new RunningBatch<BatchEntry<I, O, C>>((error) => this.#giveUp(error));
+  #givenUp: Error | undefined;
 
   constructor(deps: BatcherDeps, handler: BatchHandler<I, O, C>) {
     this.#deps = deps;
@@ -116,6 +117,7 @@ export class Batcher<I, O, C extends BatchCaller> {
   submit(item: I, caller: C): Promise<O> {
     return new Promise<O>((onResult, onError) => {
       const { clock, metrics } = this.#deps;
+      if (this.#givenUp !== undefined) throw this.#givenUp;
       if (this.#waiting.size >= MOST_BATCH_WAITING_ITEMS) throw queueFull(this.#handler, this.#limits, this.#forecast);
       const { name, traitsOf } = this.#handler;
       const { key = "", length, cost } = traitsOf?.(item, caller) ?? NO_TRAITS;
@@ -140,6 +142,16 @@ export class Batcher<I, O, C extends BatchCaller> {
       metrics?.waitingItems.set(this.#waiting.size);
       this.#becomeDue();
     });
+  }
+
+  /** The batch that runs will never end. */
+  #giveUp(error: Error): void {
+    this.#givenUp = error;
+    for (const entry of this.#waiting) {
+      this.#waiting.delete(entry);
+      entry.reject(error);
+    }
+    this.#deps.metrics?.waitingItems.set(this.#waiting.size);
   }
 
   #becomeDue(): void {

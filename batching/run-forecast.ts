@@ -45,9 +45,10 @@ export class RunForecast {
   bestMsEach(maxBatchSize: number): number {
     const { known } = this.#runTimes;
     let best = Number.POSITIVE_INFINITY;
-    for (const { size, runMs } of known) best = Math.min(best, (runMs / size) * this.#workEach);
+    for (const { size, runMs } of known) if (size > 0) best = Math.min(best, (runMs / size) * this.#workEach);
     const largest = known.at(-1);
-    if (largest === undefined) return best;
+    // Work of 0 tells nothing of what an item takes: then all that a run takes counts.
+    if (largest === undefined || largest.size <= 0 || this.#workEach <= 0) return Number.POSITIVE_INFINITY;
     const items = Math.min(maxBatchSize, (2 * largest.size) / this.#workEach);
     return Math.min(best, largest.runMs / Math.max(1, items));
   }

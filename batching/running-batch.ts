@@ -1,14 +1,22 @@
-import type { BatchWork } from "../core/construction.ts";
+import type { AbandonedRun, BatchWork } from "../core/construction.ts";
 import { BusyTime } from "../core/busy-time.ts";
 
 /** What is to be known of the batch that runs, and of how long batches have run. Times are monotonic milliseconds. */
-export class RunningBatch<E extends { readonly hasEnded: boolean }> {
+export class RunningBatch<E extends { readonly hasEnded: boolean; readonly deadlineAt: number }> {
+  readonly #giveUp: (error: Error) => void;
   readonly #busy = new BusyTime();
   #entries: readonly E[] = [];
   #number = 0;
   #isRunning = false;
+  #beganAt = 0;
+  #longestMs = 0;
   /** When it is expected to end. */
   endsAt = Number.NEGATIVE_INFINITY;
+
+  /** @param giveUp fails what waits for the batch that runs to end. */
+  constructor(giveUp: (error: Error) => void) {
+    this.#giveUp = giveUp;
+  }
 
   /**
    * `expected.bestMs`: what it would take if batches were as large as they can be. No more of it counts as work: one that
@@ -18,6 +26,7 @@ export class RunningBatch<E extends { readonly hasEnded: boolean }> {
     this.#entries = entries;
     this.#number += 1;
     this.#isRunning = true;
+    this.#beganAt = now;
     this.endsAt = expected.endsAt;
     this.#busy.begin(now, expected.bestMs);
   }
@@ -25,12 +34,19 @@ export class RunningBatch<E extends { readonly hasEnded: boolean }> {
   end(now: number): void {
     this.#entries = [];
     this.#isRunning = false;
+    this.#longestMs = Math.max(this.#longestMs, now - this.#beganAt);
     this.#busy.end(now);
   }
 
   /** How much has been done, and whether what runs is done for nobody. */
   work(now: number): BatchWork {
     const isAbandoned = this.#isRunning && this.#entries.every(({ hasEnded }) => hasEnded);
-    return { busyMs: this.#busy.totalMs(now), abandonedRun: isAbandoned ? this.#number : undefined };
+    return { busyMs: this.#busy.totalMs(now), abandonedRun: isAbandoned ? this.#abandoned() : undefined };
+  }
+
+  #abandoned(): AbandonedRun {
+    const deadlines = this.#entries.map(({ deadlineAt }) => deadlineAt).filter(Number.isFinite);
+    const deadlineAt = Math.max(0, ...deadlines);
+    return { id: this.#number, deadlineAt, longestMs: this.#longestMs, giveUp: this.#giveUp };
   }
 }

@@ -15,6 +15,8 @@ const DEPLOY_TIMEOUT_MS = 120_000;
 export type DeployedCluster = {
   /** `http://HOST:PORT`. */
   readonly url: string;
+  /** The same of the admin API. */
+  readonly admin: string;
   readonly proxyPids: readonly number[];
   /** As it was when everything was ready. */
   readonly status: ClusterStatus;
@@ -29,8 +31,15 @@ export async function closeClusters(): Promise<void> {
   await Promise.all([...open].map((cluster) => cluster.close()));
 }
 
-/** Starts a head and deploys, both by the real command line. Everything begins on `core`, where the control plane stays. */
-export async function deployCluster(file: string, core: number, flags: readonly string[]): Promise<DeployedCluster> {
+/**
+ * Starts a head and deploys, both by the real command line. Everything begins on `core`, where the control plane stays;
+ * without one it is wherever the kernel puts it.
+ */
+export async function deployCluster(
+  file: string,
+  core: number | undefined,
+  flags: readonly string[],
+): Promise<DeployedCluster> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "thornback-bench-"));
   const remove = (): void => rmSync(dataDir, { recursive: true, force: true });
   const program = [SERVE, "start", "--json", "--log-level", "warn", "--data-dir", dataDir, ...FREE_PORTS, ...flags];
@@ -48,6 +57,7 @@ export async function deployCluster(file: string, core: number, flags: readonly 
     await deploy(admin, file);
     const cluster: DeployedCluster = {
       url: report.http,
+      admin,
       proxyPids: pidsOfProxies(dataDir),
       status: await getStatus(admin),
       async close() {
@@ -74,7 +84,8 @@ async function deploy(admin: string, file: string): Promise<void> {
   await promisify(execFile)(process.execPath, args, { cwd: root, timeout: DEPLOY_TIMEOUT_MS });
 }
 
-async function getStatus(admin: string): Promise<ClusterStatus> {
+/** The status as any script gets it. */
+export async function getStatus(admin: string): Promise<ClusterStatus> {
   return (await (await fetch(`${admin}/api/v1/status`)).json()) as ClusterStatus;
 }
 

@@ -4,13 +4,15 @@ import { fileURLToPath } from "node:url";
 /** The repository's root folder. */
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Starts a program on a core, and resolves with its first line of output that matches. */
+/** Starts a program on a core, or wherever the kernel puts it, and resolves with its first line of output that matches. */
 export async function startProgram(
   program: readonly string[],
-  core: number,
+  core: number | undefined,
   line: RegExp,
 ): Promise<{ readonly child: ChildProcess; readonly line: string }> {
-  const child = spawn("taskset", ["-c", String(core), process.execPath, ...program], {
+  const node = [process.execPath, ...program];
+  const [command = "", ...args] = core === undefined ? node : ["taskset", "-c", String(core), ...node];
+  const child = spawn(command, args, {
     cwd: root,
     env: { ...process.env, CI: "", PORT: "" },
     stdio: ["ignore", "pipe", "pipe"],

@@ -192,10 +192,10 @@ type SpecInput = {
 
 function specOf({ application, modules, assets, bundle }: SpecInput): ApplicationSpec {
   const problems = new ProblemList();
-  const deployments = application.deployments.map(({ name, options, args, module }) => {
+  const deployments = application.deployments.map(({ name, options, args, module, hasAuthorize }) => {
     const resolved = readDeploymentOptions(problems, `deployments.${name}`, options);
     const version = deploymentVersion({ options: resolved, args, assets, ...modules.reachableFrom(module) });
-    return { name, version, options: resolved };
+    return { name, version, options: resolved, hasAuthorize };
   });
   problems.throwIfAny(`application ${application.name}`);
   return parseApplicationSpec({

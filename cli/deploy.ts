@@ -11,6 +11,8 @@ import type { PutAnswer } from "../sdk/admin-client.ts";
 import { type AdminClient, bodyBytes, type UploadBody } from "./admin-client.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 
+/** A supervisor starts a killed controller again within 5 s; it answers a second later. */
+export const AWAY_PATIENCE_MS = 15_000;
 /** Between two looks at an application that is on its way. */
 const POLL_MS = 50;
 /** A deploy is watched for so long; after that it goes on by itself. */
@@ -107,7 +109,10 @@ export async function waitUntilRunning(
 }
 
 /** The controller's answer, asked for again while it does not answer. */
-async function answered<T>({ client, clock, progress, awayPatienceMs }: DeployDeps, ask: () => Promise<T>): Promise<T> {
+export async function answered<T>(
+  { client, clock, progress, awayPatienceMs }: DeployDeps,
+  ask: () => Promise<T>,
+): Promise<T> {
   const giveUpAt = clock.now() + awayPatienceMs;
   for (;;) {
     try {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import type { ApplicationName, NodeId } from "../core/ids.ts";
 import { NotFoundError, RouteConflictError } from "../core/error.ts";
 import type { Logger } from "../core/log.ts";
@@ -16,9 +16,10 @@ import { Executor } from "./act/executor.ts";
 import { MetricScraper } from "./act/metric-scraper.ts";
 import { liveDrains, Operations, storedDrain } from "./act/operations.ts";
 import { TablePublisher } from "./act/table-publisher.ts";
+import { TickLoop } from "./act/tick-loop.ts";
 import { UserFunctions } from "./act/user-functions.ts";
 import { WorkerStreams } from "./act/worker-streams.ts";
-import { checkPlan } from "./decide/check-plan.ts";
+import { soundPlan } from "./decide/check-plan.ts";
 import type { ClusterState } from "./decide/cluster.ts";
 import { deploy, type DeployInput, type DeployPlan, routeOwner } from "./decide/deploy.ts";
 import { reconcile } from "./decide/reconcile.ts";
@@ -77,12 +78,10 @@ export class Controller {
   readonly #service: WorkerService;
   readonly #loads = new LoadBook<NodeId>();
   #lastSampleAt: number;
-  #timer: Timer | undefined;
-  /** When the next tick is to begin. */
-  #wakeAt = Number.POSITIVE_INFINITY;
-  #isTicking = false;
+  /** Somebody waits for a first replica. */
+  #isUrgent = false;
+  readonly #loop: TickLoop;
   #lastTickAt: number;
-  #isClosed = false;
   /** The last deploy or delete; the next waits for it. */
   #lastChange: Promise<unknown> = Promise.resolve();
 
@@ -100,6 +99,7 @@ export class Controller {
     this.#state = new LiveState(initial, () => clock.now());
     this.#lastTickAt = clock.now();
     this.#lastSampleAt = clock.now();
+    this.#loop = new TickLoop({ clock, log, tick: () => this.#tick() });
     this.streams = new WorkerStreams({ clock });
     this.decisions = new DecisionLog(clock);
     this.#publisher = new TablePublisher({ metrics, epoch });
@@ -124,7 +124,11 @@ export class Controller {
       streams: this.streams,
       decisions: this.decisions,
       onAskVerify: (action) => this.#functions.verify(action),
-      onNodeForgotten: (node) => this.#loads.gone(node),
+      onNodeLost: (node) => this.#loads.gone(node),
+      onNodeForgotten: (node) => {
+        this.#loads.gone(node);
+        this.#assignments.drop(node);
+      },
       current: () => this.snapshot(),
       change: (change) => this.#change(change),
     });
@@ -154,7 +158,7 @@ export class Controller {
     deps.log.info({ epoch, applications: applications.length, nodes: nodes.length }, "the controller starts");
     const initial = initialState({ epoch, applications, expectedNodes: nodes, counts, drains }, deps.clock.now());
     const controller = new Controller(deps, { desired, unreadable }, initial);
-    controller.#wake(0);
+    controller.#loop.wake(0);
     return controller;
   }
 
@@ -226,8 +230,7 @@ export class Controller {
 
   /** Stops the loop. Nothing that serves is touched. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#timer?.cancel();
+    this.#loop.close();
     await this.#lastChange;
   }
 
@@ -242,13 +245,17 @@ export class Controller {
     const delayMs = isRoutine(this.#state.current, event) ? ROUTINE_TICK_MS : 0;
     this.#state.apply(event);
     if (event.kind === "nodeRegistered") this.#remember(event);
-    this.#wake(delayMs);
+    this.#loop.wake(delayMs);
   }
 
   #remember({ registration }: Extract<ClusterEvent, { kind: "nodeRegistered" }>): void {
-    const drain = this.snapshot().drains.get(registration.node);
-    const stored = drain === undefined ? undefined : storedDrain(drain, this.#deps.clock);
-    this.#desired.putNode(registration.node, stored).catch((err: unknown) => {
+    // In its turn: an end of its draining that is being stored just now must not be overwritten with what was before.
+    const remembered = this.#change(() => {
+      const drain = this.snapshot().drains.get(registration.node);
+      const stored = drain === undefined ? undefined : storedDrain(drain, this.#deps.clock);
+      return this.#desired.putNode(registration.node, stored);
+    });
+    remembered.catch((err: unknown) => {
       this.#deps.log.warn(
         { err, node: registration.node },
         "a node could not be stored; a restart will not wait for it",
@@ -257,35 +264,14 @@ export class Controller {
   }
 
   #onLoads(node: NodeId, loads: readonly DeploymentLoad[]): void {
+    const { targets, nodes } = this.#state.current;
+    // Its stream was still open when it was taken for lost.
+    if (nodes.get(node)?.state === "lost") return;
     this.#loads.heard(node, loads);
-    const { targets } = this.#state.current;
     // Somebody waits for a first replica: every other change can wait for those that come with it.
     const isUrgent = loads.some(({ deployment, queued }) => queued > 0 && targets.get(deployment)?.target === 0);
-    this.#wake(isUrgent ? 0 : LOAD_REPORT_MS);
-  }
-
-  /** Runs a tick after so long; an earlier one that is planned already stays. */
-  #wake(delayMs: number): void {
-    const at = this.#deps.clock.now() + delayMs;
-    if (this.#isClosed || at >= this.#wakeAt) return;
-    this.#wakeAt = at;
-    if (!this.#isTicking) this.#plan();
-  }
-
-  #plan(): void {
-    const { clock, log } = this.#deps;
-    this.#timer?.cancel();
-    this.#timer = clock.after(Math.max(0, this.#wakeAt - clock.now()), () => {
-      this.#wakeAt = Number.POSITIVE_INFINITY;
-      this.#isTicking = true;
-      void this.#tick()
-        .catch((err: unknown) => log.error({ err }, "a tick failed; the next one decides anew"))
-        .finally(() => {
-          this.#isTicking = false;
-          this.#wakeAt = Math.min(this.#wakeAt, clock.now() + TICK_MS);
-          if (!this.#isClosed) this.#plan();
-        });
-    });
+    if (isUrgent) this.#isUrgent = true;
+    this.#loop.wake(isUrgent ? 0 : LOAD_REPORT_MS);
   }
 
   /** One turn of the loop. Safe to repeat after any failure: decisions come from state alone. */
@@ -299,25 +285,26 @@ export class Controller {
     if (this.#state.snapshot().isRecovered) this.#askOutside();
 
     const state = this.#state.snapshot();
-    const actions = reconcile(state, now, random);
-    const violations = checkPlan(state, actions, now);
+    const decided = reconcile(state, now, random);
+    const { actions, violations } = soundPlan(state, decided, now);
     if (violations.length > 0) {
-      this.#deps.log.error(
-        { violations, actions },
-        "a plan broke an invariant and was not performed; please report it",
-      );
-      return;
+      const fields = { violations, decided, performed: actions.length };
+      this.#deps.log.error(fields, "a plan broke an invariant; that part of it was not performed; please report it");
     }
     const done = await this.#executor.perform(actions, state, (event) => this.#state.apply(event));
     // What failed, for instance because the disk is full, is left to the next tick: at once it would fail again.
-    if (done > 0) this.#wake(0);
+    if (done > 0) this.#loop.wake(0);
     this.#publish();
   }
 
   /** Takes in what the routers told: as often as they tell, and at once where somebody waits for a first replica. */
   #sample(now: number): void {
     const ms = now - this.#lastSampleAt;
-    if (ms < LOAD_REPORT_MS && !this.#loads.isChanged) return;
+    if (ms < LOAD_REPORT_MS && !this.#isUrgent) {
+      if (this.#loads.isChanged) this.#loop.wake(Math.max(1, Math.ceil(LOAD_REPORT_MS - ms)));
+      return;
+    }
+    this.#isUrgent = false;
     this.#lastSampleAt = now;
     this.#state.apply({ kind: "loadsSampled", loads: this.#loads.take(), ms });
   }
@@ -330,12 +317,12 @@ export class Controller {
 
   #publish(): void {
     const state = this.#state.snapshot();
-    if (!state.isRecovered || this.#isClosed) return;
+    if (!state.isRecovered || this.#loop.isClosed) return;
     this.#demand.observe(state);
     const published = this.#publisher.publish(state);
     this.#state.apply({ kind: "tablePublished", ...published });
     // What was listed or left just now may be enough for the next step, where no router has to be waited for.
-    if (this.#state.snapshot().replicas !== state.replicas) this.#wake(0);
+    if (this.#state.snapshot().replicas !== state.replicas) this.#loop.wake(0);
     for (const node of state.nodes.values()) {
       if (node.state === "lost" || !node.isConnected) continue;
       const untold = this.#assignments.untold(state, node.id);

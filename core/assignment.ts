@@ -69,7 +69,7 @@ export type ReplicaReport = {
    */
   readonly utilisation: number;
   readonly health: ReplicaHealth;
-  /** It asks to be replaced while it goes on serving: `reason` says why. */
+  /** It asks to be replaced while it goes on serving, or with what it has: `reason` says why. */
   readonly isRetiring: boolean;
   /** Execution provider of its models; empty without. */
   readonly provider: string;

@@ -4,11 +4,12 @@ export class BusyTime {
   #since: number | undefined;
   #mostMs = Number.POSITIVE_INFINITY;
 
-  /** It works from now on, of which so much counts; nothing where it does already. */
+  /** It works from now on, of which so much counts, all where that is no number from 0 on; nothing where it does already. */
   begin(now: number, mostMs = Number.POSITIVE_INFINITY): void {
     if (this.#since !== undefined) return;
     this.#since = now;
-    this.#mostMs = mostMs;
+    // Once it is no number, the total would never be one again.
+    this.#mostMs = mostMs >= 0 ? mostMs : Number.POSITIVE_INFINITY;
   }
 
   /** It rests from now on; nothing where it does already. */

@@ -23,10 +23,11 @@ export interface RegisteredModel {
   /** Runs once, so that the first request does not pay for what is made lazily. */
   warmup(): Promise<void>;
   /**
-   * Whether it still runs: runs what it was warmed up with, unless a run of somebody's has shown it since this was asked
-   * last. Rejects when it does not. A model that could not be warmed up says nothing.
+   * Whether it still runs: runs what it was warmed up with, where a run of somebody's has not shown it since this was asked
+   * last and none is under way. Rejects when it does not, or takes longer than `timeoutMs` and than is usual for it. A
+   * model that is closed or could not be warmed up says nothing.
    */
-  selfTest(): Promise<void>;
+  selfTest(timeoutMs: number): Promise<void>;
   /** Idempotent, never rejects. */
   close(): Promise<void>;
 }
@@ -41,12 +42,24 @@ export type BatchAttachment = {
   readonly method: string;
 };
 
+/** A batch, or a run of a model, that goes on although all its callers are gone. */
+export type AbandonedRun = {
+  /** One that is still there at a later look has the same. */
+  readonly id: number;
+  /** The latest deadline that its callers had, in monotonic milliseconds; 0: none had one. */
+  readonly deadlineAt: number;
+  /** The longest that one of its kind has taken until now, in milliseconds. */
+  readonly longestMs: number;
+  /** It will never end: fails what waits behind it, and whatever would come to wait. */
+  readonly giveUp: (error: Error) => void;
+};
+
 /** How much a batch method has done. */
 export type BatchWork = {
   /** Milliseconds that batches ran, all together. */
   readonly busyMs: number;
-  /** Number of the batch that runs although all its callers are gone; undefined where there is none. */
-  readonly abandonedRun: number | undefined;
+  /** undefined where no batch runs, or somebody waits for it. */
+  readonly abandonedRun: AbandonedRun | undefined;
 };
 
 /** A batch method, or a model that stacks its runs, made during construction. */

@@ -140,9 +140,15 @@ export const DEFAULT_HEALTH_CHECK_TIMEOUT_MS = 5_000;
 export const UNHEALTHY_AFTER_FAILURES = 3;
 /**
  * A batch or a run of a model that nobody has waited for this long will not end: its replica is replaced. Long enough for
- * one that is merely slow, whose callers had little time.
+ * one that is merely slow, whose callers had little time. It gets the time that its last caller had in any case.
  */
 export const STUCK_AFTER_MS = 5_000;
+/** Where runs are known to take long: so many times the longest until now. */
+export const STUCK_AFTER_RUNS = 3;
+/** But no longer than this, because one run that took an hour must not let the next hang for three. */
+export const MOST_STUCK_AFTER_MS = 600_000;
+/** A self-test of a model may take so many times what its warm-up took: a machine under load is slower than one that starts. */
+export const SELF_TEST_WARMUPS = 3;
 /** The event loop of a replica tells its worker this often that it runs. */
 export const BEAT_MS = 250;
 /** And at once when the latest deadline on it is another than told by more than this. */
@@ -165,6 +171,10 @@ export const HEALTH_LOOK_MS = 250;
 export const WORKER_STALL_MS = 1_000;
 /** A replica that uses more than this share of its `memoryLimitBytes` is replaced while it still works. */
 export const MEMORY_RETIRE_SHARE = 0.9;
+/** One that has grown by more than this share of its limit since it was ready leaks: it is replaced at once. */
+export const MEMORY_LEAK_SHARE = 0.25;
+/** One that was near its limit from the start is replaced this old at the earliest: the next one will be there as soon. */
+export const MEMORY_RETIRE_AGE_MS = 600_000;
 /** Looks in a row, a second apart, that must find a replica above its limit before it is ended; one may be a peak. */
 export const OVER_MEMORY_CHECKS = 2;
 /** Least `memoryLimitBytes`: a process that has loaded the runtime and nothing else uses half of it. */
@@ -342,16 +352,26 @@ export const MOST_MATCH_RULES = 16;
 export const MOST_SCORES = 64;
 /** A user's `policy` has so long: it is asked in every round of scaling, and one that waits for another service is late. */
 export const POLICY_TIMEOUT_MS = 1_000;
+/** A run of `policy` that is still not over when it is asked for this often is left to itself, and the next one begins. */
+export const POLICY_LEFT_AFTER_ASKS = 3;
+/** Runs of `policy` in one process that are not over; beyond it the function is taken never to end there. */
+export const MOST_POLICY_RUNS = 8;
+/** Failures in a row after which the policy is asked of another replica: what hangs there may work elsewhere. */
+export const POLICY_FAILURES_PER_REPLICA = 3;
 /** The replica keeps a question's time; the worker, and then the controller, wait so much longer each. */
 export const ASK_GRACE_MS = 1_000;
 /** Questions to users' functions that a controller or a worker has open; one a deployment is the rule. */
 export const MOST_OPEN_QUESTIONS = 1_000;
+/** After a replica that was to run `verify` was gone, so long until another is asked: what took it may not be over yet. */
+export const VERIFY_AGAIN_MS = 1_000;
 /** A step is watched for so long: at 100 requests a second even 5 % are 50 requests. */
 export const DEFAULT_GATE_WINDOW_MS = 10_000;
 /** A `verify` may play a whole test set through both versions. */
 export const DEFAULT_VERIFY_TIMEOUT_MS = 10 * 60 * 1_000;
 /** Old replicas stand by for so long after a blue-green switch: until dashboards would have shown a bad one. */
 export const DEFAULT_KEEP_OLD_MS = 10 * 60 * 1_000;
+/** Resources that `thornback_pending_resources` tells of: a scrape must not grow with every name that was ever asked for. */
+export const MOST_DEMAND_SERIES = 256;
 /** Bounds of an autoscaled deployment that names none of its own. */
 export const DEFAULT_MIN_REPLICAS = 1;
 /** Upper bound, so that a loop that calls itself cannot fill a cluster. */

@@ -17,7 +17,9 @@ export type DeploymentLoad = {
 /** How one version's requests ended since the last report. */
 export type VersionLoad = {
   readonly version: Version;
-  /** All that ended with an answer of the version or an error of it. */
+  /** Requests that went to a replica of it. */
+  readonly sent: number;
+  /** All that ended with an answer of the version or an error of it, and those that should have long ago. */
   readonly answered: number;
   /** Those among them that ended with an error that is not the caller's. */
   readonly failed: number;
@@ -41,6 +43,7 @@ function sumOf(left: VersionLoad, right: VersionLoad): VersionLoad {
   const buckets = Math.max(left.latencies.length, right.latencies.length);
   return {
     version: left.version,
+    sent: left.sent + right.sent,
     answered: left.answered + right.answered,
     failed: left.failed + right.failed,
     latencies: Array.from({ length: buckets }, (_, at) => (left.latencies[at] ?? 0) + (right.latencies[at] ?? 0)),

@@ -1,5 +1,5 @@
 import { readAccess, readCors } from "./access.ts";
-import { readDeploymentName } from "./deployment-name.ts";
+import { readDeploymentName, refuseInheritedName } from "./deployment-name.ts";
 import { readDeploymentOptions } from "./deployment-options.ts";
 import { checkFallbacks } from "./fallback.ts";
 import type { ApplicationName, Digest, Version } from "./ids.ts";
@@ -93,7 +93,9 @@ export function parseBundleManifest(value: unknown): BundleManifest {
 /** An application's name; noted in `problems` when it is not one. */
 export function readApplicationName(problems: ProblemList, path: string, value: unknown): ApplicationName {
   const what = "1 to 63 lower-case letters, digits and dashes, a letter or digit at both ends";
-  return problems.readText(path, value, APPLICATION_NAME, what) as ApplicationName;
+  const name = problems.readText(path, value, APPLICATION_NAME, what) as ApplicationName;
+  refuseInheritedName(problems, path, name);
+  return name;
 }
 
 /**
@@ -121,7 +123,7 @@ function readDeployments(problems: ProblemList, value: unknown): readonly Deploy
     const given = problems.readRecord(joinPath("deployments", index), entry);
     const name = readDeploymentName(problems, `${joinPath("deployments", index)}.name`, given["name"]);
     const at = name === "" ? joinPath("deployments", index) : joinPath("deployments", name);
-    problems.refuseUnknown(at, given, ["name", "version", "options"]);
+    problems.refuseUnknown(at, given, ["name", "version", "options", "hasAuthorize"]);
     if (name !== "" && seen.has(name)) problems.add(at, "is there twice; give one of them another name");
     seen.add(name);
     const version = problems.readText(
@@ -130,7 +132,10 @@ function readDeployments(problems: ProblemList, value: unknown): readonly Deploy
       VERSION,
       "12 hexadecimal characters",
     ) as Version;
-    return { name, version, options: readDeploymentOptions(problems, at, given["options"]) };
+    const options = readDeploymentOptions(problems, at, given["options"]);
+    const hasAuthorize = problems.readBoolean(`${at}.hasAuthorize`, given["hasAuthorize"], false);
+    // Left out where it is not so: then a specification that was stored without it is the same.
+    return { name, version, options, ...(hasAuthorize ? { hasAuthorize } : {}) };
   });
 }
 

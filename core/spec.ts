@@ -128,6 +128,8 @@ export type DeploymentSpec = {
   readonly name: DeploymentName;
   readonly version: Version;
   readonly options: DeploymentOptionsSpec;
+  /** Its class asks `authorize(request)` who may call; undefined: it does not, or a release older than this said nothing. */
+  readonly hasAuthorize?: boolean | undefined;
 };
 
 /** A native npm package that user code needs on the node. */

@@ -59,6 +59,14 @@ export class BoundedQueue<T> {
     return this.#waiting === 0 ? undefined : this.#levels[lowest(this.#waiting)]?.last;
   }
 
+  /** What waits, in the order of its turns. */
+  all(): readonly T[] {
+    const values: T[] = [];
+    for (let level = LEVEL_COUNT - 1; level >= 0; level--)
+      for (let entry = this.#levels[level]?.first; entry !== undefined; entry = entry.next) values.push(entry.value);
+    return values;
+  }
+
   /** How many that wait now leave before one that comes now with this priority. */
   aheadOf(priority: number): number {
     let count = 0;

@@ -55,18 +55,16 @@ export class Choice<C extends ChoiceMember> implements PickInput<C> {
     else if (this.ring === undefined || isChanged) this.ring = buildRing(replicas.map(({ entry }) => entry.id));
   }
 
-  /** Brings up to date what is counted and listed of a replica; says how many requests it has less than were counted. */
-  refresh(replica: C): number {
+  /** Brings up to date what is counted and listed of a replica. */
+  refresh(replica: C): void {
     const { isListed } = replica;
     const ongoing = isListed ? replica.ongoing : 0;
-    const freedCount = replica.countedOngoing - ongoing;
+    this.ongoingCount += ongoing - replica.countedOngoing;
     replica.countedOngoing = ongoing;
-    this.ongoingCount -= freedCount;
     const isReady = isListed && replica.isReady;
     if (isReady !== replica.isCountedReady) this.readyCount += isReady ? 1 : -1;
     replica.isCountedReady = isReady;
     this.#setFree(replica, replica.isFree);
-    return freedCount;
   }
 
   /** Counts nothing of a replica any more: it goes to another choice, or to another distance. */

@@ -24,17 +24,17 @@ export class DrainRate implements DrainEvidence {
     this.#hasWaiting = hasWaiting;
   }
 
-  /** So many requests gave their slots free; less than 0 takes back what was counted but had not been one. */
-  ended(count: number, now: number): void {
+  /** A request gave its slot free. */
+  ended(now: number): void {
     if (!this.#hasWaiting) return;
     this.#count(now);
-    this.#ended.add(count, now);
+    this.#ended.add(1, now);
   }
 
   /** What is known now. */
   measure(now: number): DrainEvidence {
     this.#count(now);
-    this.endedCount = Math.max(0, this.#ended.total(now));
+    this.endedCount = this.#ended.total(now);
     this.waitedMs = this.#waitedMs.total(now);
     return this;
   }

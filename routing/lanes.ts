@@ -169,10 +169,13 @@ export class Lanes {
     return next;
   }
 
-  /** So many slots of a version became free because requests ended; less than 0 takes back what was none. */
-  freed(count: number, version: Version | undefined, now: number): void {
-    const lane = this.#split === undefined || version === undefined ? this.#any : this.#shared.get(version);
-    lane?.drain.ended(count, now);
+  /**
+   * A request at a replica is over, and its slot free. It counts for the lane that it was in, whichever version served that:
+   * so fast is that lane served. One whose lane is gone counts for none.
+   */
+  ended({ lane }: RoutedRequest, now: number): void {
+    if (this.#all.length === 1) this.#any.drain.ended(now);
+    else lane?.drain.ended(now);
   }
 
   /** Something has come or gone. */

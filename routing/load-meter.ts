@@ -5,7 +5,8 @@
  *
  *   idle ──a request comes──▶ sampling ──LOAD_REPORT_MS──▶ a report of the mean, and on ──nothing any more──▶ idle
  *
- * A request that finds no replica at all is told at once: somebody waits for a start.
+ * A request that finds no replica at all is told at once: somebody waits for a start. While more of them come, that is told
+ * with every look.
  */
 import type { Clock, Timer } from "../core/clock.ts";
 import type { DeploymentId } from "../core/ids.ts";
@@ -38,6 +39,8 @@ export class LoadMeter {
   #timer: Timer | undefined;
   #hasStarved = false;
   #reportAt = 0;
+  /** When it was told last that a request waits where there is no replica. */
+  #starvedAt = Number.NEGATIVE_INFINITY;
   /** Of the last report, so that the end of it is told too. */
   #told: ReadonlySet<DeploymentId> = new Set();
 
@@ -56,8 +59,11 @@ export class LoadMeter {
   starved(): void {
     if (this.#hasStarved) return;
     this.#hasStarved = true;
+    const { clock } = this.#deps;
+    // The next look tells it then, which is no further away.
+    if (this.#timer !== undefined && clock.now() - this.#starvedAt < LOAD_SAMPLE_MS) return;
     this.#timer?.cancel();
-    this.#timer = this.#deps.clock.after(0, () => this.#tick());
+    this.#timer = clock.after(0, () => this.#tick());
   }
 
   close(): void {
@@ -88,6 +94,8 @@ export class LoadMeter {
   #report(now: number): boolean {
     const loads: DeploymentLoad[] = [];
     const told = new Set<DeploymentId>();
+    // Those whose router is gone are left.
+    const gone = new Set(this.#told);
     for (const [deployment, { metered }] of this.#deps.routers()) {
       const { arrived, answered } = metered.takeCounts();
       const versions = metered.takeVersions();
@@ -95,14 +103,15 @@ export class LoadMeter {
       const isActive = arrived + answered > 0 || ongoingMean > 0 || versions.length > 0;
       if (isActive) told.add(deployment);
       else if (!this.#told.has(deployment)) continue;
+      gone.delete(deployment);
       loads.push({ deployment, queued: metered.levels().queued, ongoingMean, arrived, answered, versions });
     }
-    for (const deployment of this.#told) {
-      if (loads.some((load) => load.deployment === deployment)) continue;
+    for (const deployment of gone) {
       loads.push({ deployment, queued: 0, ongoingMean: 0, arrived: 0, answered: 0, versions: [] });
     }
     this.#sums.clear();
     this.#sampleCount = 0;
+    if (this.#hasStarved) this.#starvedAt = now;
     this.#hasStarved = false;
     this.#told = told;
     this.#reportAt = now + LOAD_REPORT_MS;

@@ -42,7 +42,7 @@ export type PoolDeps = {
 /** The replicas of one deployment. */
 export class ReplicaPool implements CandidateOwner {
   readonly #deps: PoolDeps;
-  readonly #onSlots: (freedCount: number, version: Version) => void;
+  readonly #onSlots: () => void;
   #listed: readonly Candidate[] = [];
   readonly #ejections: Ejections;
   readonly #retiring = new Set<Candidate>();
@@ -52,15 +52,13 @@ export class ReplicaPool implements CandidateOwner {
   #turn = 0;
   #checkAt = 0;
   #isUpdating = false;
-  /** Slots that ended requests gave free and that `onSlots` has not been told of. */
-  #freedCount = 0;
   /** Slots of one replica: of the largest, where they differ. */
   maxOngoingRequests = 0;
   /** Milliseconds that hardly any answer takes less than, from sending a request; undefined while too little is known. */
   leastMs: number | undefined;
 
-  /** `onSlots`: something of a version may be free that was not; so many slots became so because requests ended. */
-  constructor(deps: PoolDeps, entry: DeploymentEntry, onSlots: (freedCount: number, version: Version) => void) {
+  /** `onSlots`: something may be free that was not. */
+  constructor(deps: PoolDeps, entry: DeploymentEntry, onSlots: () => void) {
     this.#deps = deps;
     this.#onSlots = onSlots;
     this.choices = new Choices(entry, this.#holders);
@@ -89,7 +87,6 @@ export class ReplicaPool implements CandidateOwner {
       this.choices.list(entry, this.#listed);
       this.maxOngoingRequests = replicas.reduce((most, each) => Math.max(most, each.maxOngoingRequests), 0);
       this.#ejections.resize(this.#listed);
-      // Not as freed: what they have is counted anew.
       for (const candidate of this.#listed) candidate.choice.refresh(candidate);
       this.#learn();
     } finally {
@@ -112,7 +109,7 @@ export class ReplicaPool implements CandidateOwner {
     for (;;) {
       const decision = pick(this.choices.of(version), wish, this.#deps.random);
       if (decision.kind !== "pick" || decision.replica.isFree) return decision;
-      this.#refresh(decision.replica);
+      decision.replica.choice.refresh(decision.replica);
     }
   }
 
@@ -123,7 +120,7 @@ export class ReplicaPool implements CandidateOwner {
     if (candidate.standing.kind === "probing") candidate.isProbed = true;
     candidate.countedOngoing += 1;
     candidate.choice.ongoingCount += 1;
-    this.#refresh(candidate);
+    candidate.choice.refresh(candidate);
   }
 
   /** A replica answered a request after so long. */
@@ -170,12 +167,9 @@ export class ReplicaPool implements CandidateOwner {
   onChange(candidate: Candidate): void {
     if (!candidate.isListed) return;
     if (candidate.client.isSilent) this.#ejections.consider(candidate);
-    this.#refresh(candidate);
+    candidate.choice.refresh(candidate);
     // Whoever updates looks at everything that waits afterwards.
-    if (this.#isUpdating) return;
-    const freedCount = this.#freedCount;
-    this.#freedCount = 0;
-    this.#onSlots(freedCount, candidate.entry.version);
+    if (!this.#isUpdating) this.#onSlots();
   }
 
   onModel(candidate: Candidate, modelId: string, isHeld: boolean): void {
@@ -196,15 +190,10 @@ export class ReplicaPool implements CandidateOwner {
   #retire(candidate: Candidate): void {
     candidate.isListed = false;
     candidate.models.tell([]);
-    this.#refresh(candidate);
+    candidate.choice.refresh(candidate);
     this.#ejections.forget(candidate);
     this.#retiring.add(candidate);
     candidate.client.retire();
-  }
-
-  #refresh(candidate: Candidate): void {
-    const freedCount = candidate.choice.refresh(candidate);
-    if (candidate.isListed) this.#freedCount += freedCount;
   }
 
   #learn(): void {

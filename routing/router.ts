@@ -20,6 +20,7 @@ import { retry, type RetryDecision } from "./decide/retry.ts";
 import type { Refusal } from "./decide/degrade.ts";
 import type { VersionStanding } from "./decide/split.ts";
 import { Fallback, type Peers } from "./fallback.ts";
+import type { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import type { LoadMeter, MeteredRouter } from "./load-meter.ts";
 import { ReplicaPool, type PoolDeps } from "./replica-pool.ts";
@@ -67,7 +68,9 @@ export class Router implements RoutedRequestOwner {
     this.#entry = entry;
     this.#metrics = new RouterMetrics(deps.metrics, entry.id);
     this.#fallback = new Fallback(deps, peers);
-    this.#pool = new ReplicaPool(deps, entry, (freedCount, version) => this.#onSlots(freedCount, version));
+    this.#pool = new ReplicaPool(deps, entry, () => {
+      if (this.#lanes.size > 0) this.#serveQueue();
+    });
     const standingOf = (version: Version): VersionStanding => this.#pool.choices.standingOf(version);
     this.#lanes = new Lanes({ random: deps.random, standingOf, queuedRequests: this.#metrics.queuedRequests }, entry);
   }
@@ -81,7 +84,7 @@ export class Router implements RoutedRequestOwner {
       this.#answeredCount = 0;
       return counts;
     },
-    takeVersions: () => this.#outcomes?.take() ?? [],
+    takeVersions: () => this.#outcomes?.take(this.#deps.clock.now()) ?? [],
   };
 
   /** Takes over a table. */
@@ -108,7 +111,9 @@ export class Router implements RoutedRequestOwner {
       this.#meter?.arrived();
       const lane = this.#lanes.of(request);
       routed.lane = lane;
-      const decision = lane.queue.size > 0 ? undefined : this.#pool.pick(request, this.#lanes.servedBy(lane));
+      // Where nothing runs at all, whoever waits need not hold up those who may go elsewhere.
+      const isBehind = lane.queue.size > 0 && this.#pool.hasReplicas;
+      const decision = isBehind ? undefined : this.#pool.pick(request, this.#lanes.servedBy(lane));
       if (decision?.kind === "fail") {
         this.#refuse(routed, "unavailable", () => unavailableError(this.#entry, request.version));
         return;
@@ -143,22 +148,24 @@ export class Router implements RoutedRequestOwner {
     const version = versionOf(routed);
     // A WebSocket lasts as long as its two ends want; any other answer is to be there by the deadline, to its last byte.
     if (!isStream(answer.body) || answer.status === SWITCHING_PROTOCOLS) this.#deadlines.remove(routed);
+    if (!isStream(answer.body)) this.#lanes.ended(routed, now);
     if (candidate !== undefined) this.#pool.answered(candidate, now - sentAt);
     // Deadlines are looked at every few milliseconds; whoever said how long he waits is not given what comes after.
     if (now < deadlineAt) {
-      this.#outcomes?.answered(version, answer.status, now - routed.arrivedAt);
+      this.#outcomes?.answered(routed, answer.status, now);
       routed.resolve({ answer, version });
       return;
     }
     const error = deadlineError(this.#entry, routed.request.version);
-    this.#outcomes?.ended(version, error.code, now - routed.arrivedAt);
+    this.#outcomes?.failed(routed, error, now);
     if (isStream(answer.body)) answer.body.cancel(error);
     this.#end(routed, error);
   }
 
   onStreamEnd(routed: RoutedRequest, error: ServeError | undefined): void {
     this.#deadlines.remove(routed);
-    if (error !== undefined) this.#outcomes?.brokeOff(versionOf(routed), error.code);
+    if (isDone(error)) this.#lanes.ended(routed, this.#deps.clock.now());
+    if (error !== undefined) this.#outcomes?.brokeOff(versionOf(routed), error);
   }
 
   onError(routed: RoutedRequest, error: ServeError, wasHanded: boolean): void {
@@ -166,12 +173,12 @@ export class Router implements RoutedRequestOwner {
     if (routed.hasEnded) return;
     if (error.code === "handler_failed" || error.code === "model_failed") this.#answeredCount += 1;
     const { candidate } = routed;
-    const version = versionOf(routed);
     routed.candidate = undefined;
     const now = this.#deps.clock.now();
     const decision = this.#retry(routed, error, wasHanded, now);
     const isAgain = decision.kind === "again";
     if (isAgain) {
+      this.#outcomes?.left(routed);
       // A refusal is not an attempt: the replica took nothing.
       if (decision.reason === "refused") routed.attempts -= 1;
       else this.#budget.retry(now);
@@ -181,12 +188,10 @@ export class Router implements RoutedRequestOwner {
     } else {
       const isLate = decision.reason === "deadline";
       const last = isLate ? deadlineError(this.#entry, routed.request.version, error) : error;
-      this.#outcomes?.ended(version, last.code, now - routed.arrivedAt);
+      this.#outcomes?.failed(routed, last, now);
       this.#end(routed, last);
     }
-    // A slot that a refused, a late or a lost request had says nothing about how fast requests are done.
-    if (isAgain || error.code === "replica_lost" || error.code === "deadline_exceeded")
-      this.#lanes.freed(-1, candidate?.entry.version, now);
+    if (!isAgain && isDone(error)) this.#lanes.ended(routed, now);
     if (candidate !== undefined) this.#pool.failed(candidate, error.code, now - routed.sentAt);
     if (isAgain) this.#serveQueue();
   }
@@ -197,7 +202,7 @@ export class Router implements RoutedRequestOwner {
     routed.reject(error);
     if (hasEnded) return;
     const now = this.#deps.clock.now();
-    this.#outcomes?.ended(versionOf(routed), error.code, now - routed.arrivedAt);
+    this.#outcomes?.failed(routed, error, now);
     this.#abandon(routed);
     if (candidate !== undefined) this.#pool.failed(candidate, error.code, now - routed.sentAt);
   }
@@ -207,14 +212,11 @@ export class Router implements RoutedRequestOwner {
     this.#deadlines.remove(routed);
     routed.reject(reason);
     if (hasEnded) return;
+    this.#outcomes?.left(routed);
     this.#abandon(routed);
-    if (candidate !== undefined) this.#pool.released(candidate);
-  }
-
-  #onSlots(freedCount: number, version: Version): void {
-    if (this.#lanes.size === 0) return;
-    if (freedCount > 0) this.#lanes.freed(freedCount, version, this.#deps.clock.now());
-    this.#serveQueue();
+    if (candidate === undefined) return;
+    this.#lanes.ended(routed, this.#deps.clock.now());
+    this.#pool.released(candidate);
   }
 
   /** No slot is free for it: it waits, unless there is no room or no hope. */
@@ -247,8 +249,8 @@ export class Router implements RoutedRequestOwner {
       const { request } = routed;
       const decision = this.#pool.pick(request, lanes.servedBy(lane));
       if (decision.kind === "queue") {
-        if (decision.reason === "starting" && this.#fallBack(routed, "starting")) lanes.remove(routed);
-        else lane.isBlocked = true;
+        if (decision.reason === "starting") this.#fallBackAll(lane);
+        lane.isBlocked = true;
         continue;
       }
       lanes.remove(routed);
@@ -279,6 +281,7 @@ export class Router implements RoutedRequestOwner {
       return;
     }
     this.#pool.took(candidate);
+    this.#outcomes?.sent(routed, candidate.entry.version, { arrivedAt: routed.arrivedAt, now });
   }
 
   #retry(routed: RoutedRequest, { code }: ServeError, wasHanded: boolean, now: number): RetryDecision {
@@ -305,6 +308,12 @@ export class Router implements RoutedRequestOwner {
     return true;
   }
 
+  /** Those that wait for a start go to the fallback, each that can: one that cannot holds up none of the others. */
+  #fallBackAll({ queue }: Lane<RoutedRequest>): void {
+    if (this.#entry.fallback === undefined) return;
+    for (const routed of queue.all()) if (this.#fallBack(routed, "starting")) this.#lanes.remove(routed);
+  }
+
   #end(routed: RoutedRequest, error: ServeError): void {
     this.#deadlines.remove(routed);
     routed.reject(error);
@@ -324,6 +333,19 @@ export class Router implements RoutedRequestOwner {
     for (let routed = this.#lanes.shift(); routed !== undefined; routed = this.#lanes.shift())
       this.#end(routed, error());
     this.#lanes.note(this.#deps.clock.now());
+  }
+}
+
+/** Whether the end of a request says how fast requests are done: not that of one which was late, lost or not taken. */
+function isDone(error: ServeError | undefined): boolean {
+  switch (error?.code) {
+    case "replica_lost":
+    case "deadline_exceeded":
+    case "replica_overloaded":
+    case "replica_draining":
+      return false;
+    default:
+      return true;
   }
 }
 

@@ -83,6 +83,9 @@ export type ScaleAnswer = {
   readonly isAutoscaled: boolean;
 };
 
+/** What may be done with a rollout. */
+export type RolloutAction = "pause" | "resume" | "promote" | "abort";
+
 /** The admin REST of a cluster. Every method rejects with a ServeError, or with the connection's own error. */
 export type AdminClient = {
   status(): Promise<ClusterStatus>;
@@ -115,6 +118,20 @@ export type AdminClient = {
    * @throws {ServeError} `replicas_out_of_bounds` when autoscaling would never go there
    */
   scale(application: string, deployment: string, replicas: number): Promise<ScaleAnswer>;
+  /**
+   * Takes a hand in what is being rolled out. A paused rollout goes no further, but its gates still hold; `promote` gives
+   * the new versions everything at once, `abort` takes everything from them.
+   *
+   * @throws {ServeError} `no_rollout` when nothing is being rolled out
+   */
+  rollout(name: string, action: RolloutAction): Promise<void>;
+  /**
+   * Tells the newest value of the metric that a deployment scales by (`autoscaling.metric`), where the cluster does not
+   * read it from a URL itself. Tell it every few seconds: an old value is not believed.
+   *
+   * @throws {ServeError} `invalid_request` when the deployment scales by no metric
+   */
+  tellMetric(application: string, deployment: string, value: number): Promise<void>;
   /** Whether the cluster has a bundle's file already. */
   hasBlob(digest: string): Promise<boolean>;
   putBlob(digest: string, content: Blob | Uint8Array<ArrayBuffer>): Promise<void>;
@@ -160,6 +177,12 @@ export function createAdminClient(address: string, options: AdminClientOptions =
     rollback: (name, rollbackOptions = {}) => json("POST", `applications/${part(name)}/rollback`, rollbackOptions),
     scale: (application, deployment, replicas) =>
       json("POST", `applications/${part(application)}/deployments/${part(deployment)}/scale`, { replicas }),
+    rollout: async (name, action) => void (await json("POST", `applications/${part(name)}/rollout`, { action })),
+    tellMetric: async (application, deployment, value) => {
+      const path = `applications/${part(application)}/deployments/${part(deployment)}/metric`;
+      const type = "application/json";
+      await drain(await send(connection, { method: "POST", path, body: JSON.stringify({ value }), type }));
+    },
     application: (name) => json("GET", `applications/${part(name)}`),
     putApplication: (name, body, put = {}) =>
       json("PUT", `applications/${part(name)}${put.plan === true ? "?plan=true" : ""}`, body),

@@ -16,6 +16,7 @@ export type {
   Explanation,
   PutAnswer,
   PutBody,
+  RolloutAction,
   ScaleAnswer,
 } from "./admin-client.ts";
 export { deploy } from "./deploy.ts";

@@ -10,6 +10,8 @@ type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 export type PolicyInput = PolicyFigures & {
   /** The `state` that `policy` returned before, in the same process; undefined at first, and after that replica has gone. */
   readonly state?: unknown;
+  /** Aborts when `policy` has had its second, or when the replica it runs in has to go. */
+  readonly signal: AbortSignal;
 };
 
 /** The number of replicas that are wanted; a fraction counts up, and it is held within the bounds. */
@@ -32,7 +34,7 @@ export type Scores = Readonly<Record<string, number>>;
 export type AutoscalingOptions = Optional<Omit<AutoscalingSpec, "hasPolicy">> & {
   /**
    * Decides how many replicas there are, in place of every aim. It is asked about once a second, in a process of a replica,
-   * and has one second; while it fails the count stays.
+   * and has one second; while it fails the count stays, and after three failures in a row another replica is asked.
    */
   readonly policy?: ((input: PolicyInput) => PolicyResult | Promise<PolicyResult>) | undefined;
 };

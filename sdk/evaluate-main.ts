@@ -80,13 +80,14 @@ function describe(graph: ApplicationGraph, locator: FunctionLocator): EvaluatedA
     access: graph.access,
     cors: graph.cors,
     openapi: openApiDocument(graph),
-    deployments: graph.deployments.map(({ name, target, sources: own = [target], functions, args, rawOptions }) => {
+    deployments: graph.deployments.map((deployment) => {
+      const { name, target, sources: own = [target], functions, args, rawOptions, hasAuthorize = false } = deployment;
       // Replicas run the policy too, and another one has to reach them. A changed `verify` changes nothing that runs.
       const sources = functions?.policy === undefined ? own : [...own, functions.policy];
       const { text, isOpaque } = argumentText(args);
       const modules = new Set(sources.map((source) => locator.sourceOf(source as (...args: never[]) => unknown)));
       const [module] = isOpaque || modules.size > 1 ? [] : modules;
-      return { name, options: rawOptions, args: text, module };
+      return { name, options: rawOptions, args: text, module, hasAuthorize };
     }),
   };
 }

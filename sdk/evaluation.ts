@@ -24,6 +24,7 @@ export type EvaluatedDeployment = {
   readonly args: string;
   /** Source that defines its class, as the bundle's source map names it; undefined: any module may be part of it. */
   readonly module: string | undefined;
+  readonly hasAuthorize: boolean;
 };
 
 /** One application that the module exports. */

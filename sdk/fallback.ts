@@ -25,19 +25,6 @@ export function functionFallback(name: string, parts: BoundParts, answer: Fallba
   };
 }
 
-/**
- * Refuses a fallback that would let in whom the deployment itself asks for leave.
- *
- * @throws {InvalidSpecError} when the deployment has `authorize` and its fallback has none
- */
-export function refuseUnguarded(name: string, guarded: BoundParts["target"], fallback: BoundParts["target"]): void {
-  if (!isClass(guarded) || !declaresMember(guarded, "authorize")) return;
-  if (isClass(fallback) && declaresMember(fallback, "authorize")) return;
-  throw new InvalidSpecError(
-    `deployment ${name} has authorize(request) and its fallback has none: everybody would be let in while ${name} is down. Bind a class with an authorize of its own`,
-  );
-}
-
 function standIn(
   name: string,
   target: BoundParts["target"],

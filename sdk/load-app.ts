@@ -14,7 +14,7 @@ import { declaresMember } from "./class-fields.ts";
 import type { ControlFunctions } from "./control-functions.ts";
 import { boundParts, isClass } from "./deployment.ts";
 import type { BoundParts, CodePart, DeploymentClass, FetchFunction } from "./deployment.ts";
-import { functionFallback, refuseUnguarded } from "./fallback.ts";
+import { functionFallback } from "./fallback.ts";
 
 /** A bound deployment among the arguments of another: by now it has a name. */
 export class DeploymentReference {
@@ -38,6 +38,8 @@ export type GraphDeployment = {
   readonly functions?: ControlFunctions | undefined;
   /** What of the user's `target` was made of; undefined: it is the user's own. */
   readonly sources?: readonly CodePart[] | undefined;
+  /** See `DeploymentSpec`: nothing that has none may stand in for it. */
+  readonly hasAuthorize?: boolean | undefined;
 };
 
 /** An application as a module exports it. */
@@ -186,7 +188,8 @@ class GraphWalk {
     const index = this.deployments.length;
     const options = readDeploymentOptions(this.#problems, `deployments.${name}`, parts.options);
     const { target, sources, functions } = parts;
-    const placed = { name, target, args: [], options, rawOptions: parts.options, sources, functions };
+    const hasAuthorize = isClass(target) && declaresMember(target, "authorize");
+    const placed = { name, target, args: [], options, rawOptions: parts.options, sources, functions, hasAuthorize };
     this.deployments.push(placed);
     const args = parts.args.map((arg) =>
       replaceNested(arg, (value) => {
@@ -212,7 +215,6 @@ class GraphWalk {
     const { fallback } = parts;
     if (fallback === undefined) return undefined;
     const other = typeof fallback === "function" ? functionFallback(name, parts, fallback) : fallback;
-    refuseUnguarded(name, parts.target, other.target);
     return this.visit(other);
   }
 

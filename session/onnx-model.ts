@@ -47,7 +47,7 @@ export class OnnxModel {
   #deps: BatcherDeps;
   #loading: Promise<Runner> | undefined;
   #runner: Runner | undefined;
-  readonly #selfTest = new SelfTest();
+  readonly #selfTest: SelfTest;
   #fileBytes = 0;
 
   /** @throws {InvalidSpecError} when the path or an option cannot be used, with every problem. */
@@ -62,6 +62,12 @@ export class OnnxModel {
     this.#setting = currentSetting();
     this.#location = captureLocation(new.target);
     this.#deps = { clock: this.#setting?.clock ?? waitingClock, defer: systemDefer, metrics: undefined };
+    this.#selfTest = new SelfTest({
+      clock: () => this.#deps.clock,
+      name: `model "${this.#path}"`,
+      // Closed: user code let it go, and would get it back by a test.
+      isIdle: () => this.#runner !== undefined && !this.#runner.isBusy,
+    });
     this.#register();
   }
 
@@ -135,7 +141,7 @@ export class OnnxModel {
       provider: () => this.provider,
       load: () => this.load(),
       warmup: () => this.#warmup(),
-      selfTest: () => this.#selfTest.run(),
+      selfTest: (timeoutMs) => this.#selfTest.run(timeoutMs),
       close: () => this.close(),
     });
     const { batch } = this.#options;
@@ -225,9 +231,12 @@ export class OnnxModel {
     const { warmup } = this.#options;
     if (warmup === false) return;
     const runner = await this.#load();
+    const { clock } = this.#deps;
     const run = async (feeds: Feeds): Promise<void> => {
+      const beganAt = clock.now();
       await runner.run(feeds, caller());
-      this.#selfTest.use(async () => void (await (await this.#load()).run(feeds, caller())));
+      const test = async (): Promise<void> => void (await (await this.#load()).run(feeds, caller()));
+      this.#selfTest.use(test, clock.now() - beganAt);
     };
     if (warmup !== undefined) {
       await run(warmup);

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { BusyTime } from "../core/busy-time.ts";
 import type { Clock } from "../core/clock.ts";
+import type { AbandonedRun } from "../core/construction.ts";
 import { DeadlineExceededError, ModelError, QueueFullError } from "../core/error.ts";
 import { MOST_SESSION_WAITING_RUNS } from "../core/limits.ts";
 import type { LoadResult, SkippedProvider, ThreadReply, ThreadRequest, WireFeeds, WireTensor } from "./onnx-message.ts";
@@ -50,7 +51,7 @@ type Order = ThreadRequest extends infer R ? (R extends ThreadRequest ? Omit<R, 
 let owedCount = 0;
 const busyTime = new BusyTime();
 /** Runs that are under way for nobody, by a number of their own. */
-const abandoned = new Map<number, string>();
+const abandoned = new Map<number, { readonly deadlineAt: number; readonly session: OnnxSession }>();
 let lastAbandoned = 0;
 
 /** Milliseconds that at least one thread of this process has been at work, all together. */
@@ -59,8 +60,11 @@ export function threadBusyMs(): number {
 }
 
 /** Runs of models in this process that go on although their callers are gone. */
-export function abandonedModelRuns(): readonly { readonly id: number; readonly name: string }[] {
-  return [...abandoned].map(([id, name]) => ({ id, name }));
+export function abandonedModelRuns(): readonly (AbandonedRun & { readonly name: string })[] {
+  return [...abandoned].map(([id, { deadlineAt, session }]) => {
+    const { name, longestMs } = session;
+    return { id, name, deadlineAt, longestMs, giveUp: (error) => session.giveUp(error) };
+  });
 }
 
 function owe(change: number): void {
@@ -241,17 +245,20 @@ class OnnxSession implements ModelSession {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly provider: string;
+  readonly name: string;
+  /** The longest that a run has taken from when it was handed to the thread. */
+  longestMs = 0;
   readonly #clock: Clock;
-  readonly #name: string;
   readonly #thread: OnnxThread;
   readonly #waiting = new Set<WaitingRun>();
-  #begun = 0;
+  readonly #begun = new Set<WaitingRun>();
+  #givenUp: Error | undefined;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor({ clock, name }: OnnxLoadOptions, thread: OnnxThread, loaded: LoadResult) {
     this.#clock = clock;
-    this.#name = name;
+    this.name = name;
     this.#thread = thread;
     this.inputs = loaded.inputs;
     this.outputs = loaded.outputs;
@@ -262,10 +269,15 @@ class OnnxSession implements ModelSession {
     return this.#closing === undefined && this.#thread.isOpen;
   }
 
+  get isBusy(): boolean {
+    return this.#begun.size > 0 || this.#waiting.size > 0;
+  }
+
   run(feeds: Feeds, caller: RunCaller): Promise<Feeds> {
-    if (this.#closing !== undefined) return Promise.reject(new ModelError(`${this.#name} is closed`));
+    if (this.#givenUp !== undefined) return Promise.reject(this.#givenUp);
+    if (this.#closing !== undefined) return Promise.reject(new ModelError(`${this.name} is closed`));
     if (this.#waiting.size >= MOST_SESSION_WAITING_RUNS) {
-      return Promise.reject(new QueueFullError(`${this.#name} has ${MOST_SESSION_WAITING_RUNS} runs waiting already`));
+      return Promise.reject(new QueueFullError(`${this.name} has ${MOST_SESSION_WAITING_RUNS} runs waiting already`));
     }
     return new Promise((resolve, reject) => {
       const run: WaitingRun = { feeds, caller, resolve, reject, unsubscribe: () => {} };
@@ -283,23 +295,33 @@ class OnnxSession implements ModelSession {
     return this.#closing;
   }
 
+  /** A run that is under way will never end, and none behind it, or after it, either. */
+  giveUp(error: Error): void {
+    this.#givenUp = error;
+    for (const run of [...this.#begun, ...this.#waiting]) {
+      run.unsubscribe();
+      run.reject(error);
+    }
+    this.#waiting.clear();
+  }
+
   async #close(): Promise<void> {
     for (const run of this.#waiting) {
       run.unsubscribe();
-      run.reject(new ModelError(`${this.#name} was closed before the run began`));
+      run.reject(new ModelError(`${this.name} was closed before the run began`));
     }
     this.#waiting.clear();
-    if (this.#begun > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    if (this.#begun.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     await closeThread(this.#thread);
   }
 
   #beginNext(): void {
     for (const run of this.#waiting) {
-      if (this.#begun >= RUNS_BEGUN) return;
+      if (this.#begun.size >= RUNS_BEGUN) return;
       this.#waiting.delete(run);
       if (run.caller.deadlineAt <= this.#clock.now()) {
         run.unsubscribe();
-        run.reject(new DeadlineExceededError(`the deadline passed while the request waited for ${this.#name}`));
+        run.reject(new DeadlineExceededError(`the deadline passed while the request waited for ${this.name}`));
         continue;
       }
       void this.#begin(run);
@@ -308,25 +330,28 @@ class OnnxSession implements ModelSession {
 
   /** Never rejects: the outcome goes to the run's caller. */
   async #begin(run: WaitingRun): Promise<void> {
-    this.#begun++;
+    this.#begun.add(run);
+    const beganAt = this.#clock.now();
     let number = 0;
     const unsubscribe = run.caller.cancellation.onCancel(() => {
+      const { deadlineAt } = run.caller;
       number = ++lastAbandoned;
-      abandoned.set(number, this.#name);
+      abandoned.set(number, { deadlineAt: Number.isFinite(deadlineAt) ? deadlineAt : 0, session: this });
     });
     try {
       const { feeds, transfer } = toWire(run.feeds);
       const reply = await this.#thread.ask({ kind: "run", feeds }, transfer);
       if (reply.kind === "ran") run.resolve(fromWire(reply.outputs));
-      else run.reject(new ModelError(`${this.#name} failed: ${reply.kind === "failed" ? reply.cause : reply.kind}`));
+      else run.reject(new ModelError(`${this.name} failed: ${reply.kind === "failed" ? reply.cause : reply.kind}`));
     } catch (error) {
-      run.reject(new ModelError(`${this.#name} failed: ${String(error)}`, { cause: error }));
+      run.reject(new ModelError(`${this.name} failed: ${String(error)}`, { cause: error }));
     } finally {
       run.unsubscribe();
       unsubscribe();
       abandoned.delete(number);
-      this.#begun--;
-      if (this.#begun === 0) this.#onIdle?.();
+      this.#begun.delete(run);
+      this.longestMs = Math.max(this.longestMs, this.#clock.now() - beganAt);
+      if (this.#begun.size === 0) this.#onIdle?.();
       this.#beginNext();
     }
   }

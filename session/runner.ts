@@ -63,6 +63,11 @@ export class Runner {
     return this.#batcher?.work;
   }
 
+  /** Runs are under way or wait, those that nobody waits for any more included. */
+  get isBusy(): boolean {
+    return this.session.isBusy || (this.#batcher?.work.waitingCount ?? 0) > 0;
+  }
+
   /** @throws {InvalidRequestError} when the feeds do not fit; they never reach the runtime then. */
   async run(feeds: Feeds, caller: RunCaller): Promise<Feeds> {
     const checked = checkFeeds(feeds, this.session.inputs, { allowNaN: this.#options.allowNaN });

@@ -67,6 +67,8 @@ export interface ModelSession {
   readonly provider: string;
   /** False once it is closed or broken; a broken one has to be loaded again. */
   readonly isOpen: boolean;
+  /** Runs are under way, or wait. */
+  readonly isBusy: boolean;
   /**
    * Runs feeds that were checked (`tensor.ts`), in the order of the calls. Takes the buffers over: the caller must not
    * use them again. Rejects with a ModelError, or with what ended the caller's interest before it began.

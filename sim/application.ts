@@ -1,3 +1,4 @@
+import { readAutoscaling } from "../core/autoscaling-options.ts";
 import type { ApplicationName, DeploymentName, Digest, Version } from "../core/ids.ts";
 import { deploymentId } from "../core/ids.ts";
 import { ProblemList } from "../core/problem-list.ts";
@@ -23,6 +24,8 @@ export type Behaviour = {
   readonly run: RunTimeOptions;
   /** Name of the deployment of its application that it calls for each request, through a handle; empty: none. */
   readonly calls: string;
+  /** What its `verify` does; "none": there is none. */
+  readonly verify: "none" | "passes" | "refuses";
 };
 
 /** One deployment as the operator thinks of it. */
@@ -34,6 +37,12 @@ export type SimDeployment = {
   readonly isIdempotent: boolean;
   readonly maxOngoingRequests: number;
   readonly maxQueuedRequests: number;
+  /** As users write it; undefined: `replicas` is a fixed count. */
+  readonly autoscaling: Readonly<Record<string, number>> | undefined;
+  /** As users write it, but for `verify`, which its behaviour says. */
+  readonly rollout: Readonly<Record<string, unknown>>;
+  /** Deployment of its application that answers in its place; empty: none. */
+  readonly fallback: string;
   readonly behaviour: Behaviour;
 };
 
@@ -50,10 +59,18 @@ const BEHAVIOUR = "BEHAVIOUR";
 const BUNDLE = "0".repeat(64) as Digest;
 
 function optionsOf(deployment: SimDeployment): DeploymentOptionsSpec {
+  const problems = new ProblemList();
+  const hasVerify = deployment.behaviour.verify !== "none";
+  const options = readOptions(problems, { ...deployment, rollout: { ...deployment.rollout, hasVerify } });
+  problems.throwIfAny(`the simulated deployment ${deployment.name} cannot be`);
+  return options;
+}
+
+function readOptions(problems: ProblemList, deployment: SimDeployment): DeploymentOptionsSpec {
   return {
     numReplicas: deployment.replicas,
-    autoscaling: undefined,
-    rollout: readRollout(new ProblemList(), "rollout", undefined),
+    autoscaling: readAutoscaling(problems, "autoscaling", deployment.autoscaling),
+    rollout: readRollout(problems, "rollout", deployment.rollout),
     resources: { cpus: deployment.cpus, gpus: deployment.gpus, memoryBytes: 0, custom: {} },
     placement: { labels: {}, maxReplicasPerNode: 0 },
     env: { [BEHAVIOUR]: JSON.stringify(deployment.behaviour) },
@@ -68,6 +85,7 @@ function optionsOf(deployment: SimDeployment): DeploymentOptionsSpec {
     healthCheckTimeoutMs: 5_000,
     gracefulShutdownTimeoutMs: 5_000,
     routing: "leastOngoing",
+    fallback: deployment.fallback === "" ? undefined : (deployment.fallback as DeploymentName),
   };
 }
 
@@ -97,14 +115,23 @@ export function specOf(application: SimApplication): ApplicationSpec {
   };
 }
 
-/** What should run once it is deployed. */
-export function desiredOf(application: SimApplication): readonly DesiredDeployment[] {
-  return application.deployments.map((deployment) => ({
-    id: deploymentId(application.name as ApplicationName, deployment.name as DeploymentName),
-    version: versionOf(application, deployment),
-    replicas: deployment.replicas,
-    isBroken: deployment.behaviour.isPermanent,
-  }));
+/** What should run once a specification is deployed. */
+export function desiredOf(spec: ApplicationSpec): readonly DesiredDeployment[] {
+  return spec.deployments.map(({ name, version, options }) => {
+    const { autoscaling, rollout, numReplicas } = options;
+    const { isPermanent, verify } = behaviourOf(options);
+    return {
+      id: deploymentId(spec.name, name),
+      version,
+      least: autoscaling?.minReplicas ?? numReplicas,
+      most: autoscaling?.maxReplicas ?? numReplicas,
+      downscaleDelayMs: autoscaling?.downscaleDelayMs ?? 0,
+      isAutoscaled: autoscaling !== undefined,
+      maxUnavailable: rollout.maxUnavailable,
+      hasVerify: verify !== "none",
+      isBroken: isPermanent,
+    };
+  });
 }
 
 /** How a replica with these options behaves. */

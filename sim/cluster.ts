@@ -3,15 +3,15 @@ import type { RunFile } from "../proto/control/message.ts";
 import { createChecks } from "./check/all.ts";
 import type { Check, Violation } from "./check/check.ts";
 import type { SimEvent } from "./event.ts";
-import { FaultSchedule } from "./faults.ts";
+import { type FaultKinds, FaultSchedule } from "./faults.ts";
 import { Operator } from "./operator.ts";
-import { scenarioOf } from "./scenario.ts";
+import { type Scenario, scenarioOf } from "./scenario.ts";
 import { between, oneOf, streamOf } from "./seed.ts";
 import { SimControl } from "./sim-control.ts";
 import { faultKinds } from "./sim-faults.ts";
-import { SimHead } from "./sim-head.ts";
+import { SimHead, type SimHeadDeps } from "./sim-head.ts";
 import { SimLinks } from "./sim-link.ts";
-import { SimMachine } from "./sim-machine.ts";
+import { SimMachine, type SimMachineDeps } from "./sim-machine.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { SimProxy, type SimProxyDeps } from "./sim-proxy.ts";
 import { type SimReplicaDeps, startSimReplica } from "./sim-replica.ts";
@@ -31,6 +31,12 @@ export type SimulationOptions = {
   /** Virtual time during which faults and changes happen; as long without faults. */
   readonly faultMs: number;
   readonly hasFaults: boolean;
+  /** Kinds of faults to show, by name; undefined: all. */
+  readonly faultKinds?: readonly string[] | undefined;
+  /** undefined: as the seed says. */
+  readonly scenario?: Scenario | undefined;
+  /** Sees every event too. */
+  readonly observe?: Check["observe"] | undefined;
   /** How many times the usual load; 1 without. */
   readonly load?: number | undefined;
   readonly onLine?: ((line: string) => void) | undefined;
@@ -42,6 +48,10 @@ export type SimulationOptions = {
 export type SimulationDoubles = {
   /** What a worker says its node has. */
   readonly claimedResources?: (real: NodeResources) => NodeResources;
+  /** What worker and controller tell each other. */
+  readonly filterControl?: SimMachineDeps["filterControl"];
+  /** What the controller gets of what is deployed. */
+  readonly filterSpec?: SimHeadDeps["filterSpec"];
   readonly createRouters?: SimProxyDeps["createRouters"];
   readonly filterReplicaMessages?: SimReplicaDeps["filter"];
 };
@@ -78,6 +88,11 @@ class Tally {
   }
 }
 
+function kindsOf(all: FaultKinds, wanted: readonly string[] | undefined): FaultKinds {
+  if (wanted === undefined) return all;
+  return Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes(name)));
+}
+
 /** One world. */
 class Cluster {
   readonly world: World;
@@ -97,7 +112,7 @@ class Cluster {
   constructor(options: SimulationOptions) {
     const { seed, faultMs, hasFaults } = options;
     this.#options = options;
-    const scenario = scenarioOf(streamOf(seed, "scenario"));
+    const scenario = options.scenario ?? scenarioOf(streamOf(seed, "scenario"));
     const { nodes, applications } = scenario;
     const { load = 1 } = options;
     this.#sources = scenario.sources.map((source) => ({
@@ -108,7 +123,10 @@ class Cluster {
     this.#isAtRest = isAtRest;
     const tally: Check = {
       name: "tally",
-      observe: (_at, event) => void this.#tally.count(event),
+      observe: (at, event) => {
+        this.#tally.count(event);
+        return options.observe?.(at, event);
+      },
       atEnd: () => undefined,
     };
     this.world = new World({ seed, checks: [...checks, tally], onLine: options.onLine });
@@ -119,13 +137,13 @@ class Cluster {
     this.#links = new SimLinks({ clock, topology });
     const control = new SimControl({ clock, topology });
     const disk = new SimDisk(world.random("disk"));
-    this.#head = new SimHead({ world, control, disk, host: "head" });
+    this.#head = new SimHead({ world, control, disk, host: "head", filterSpec: options.doubles?.filterSpec });
     this.#machines = [...nodes].map(
       ([name, resources], at) =>
         new SimMachine({
           // Where proxies may die, every other node has two.
           proxyCount: options.hasFaults && at % 2 === 1 ? 2 : 1,
-          ...{ world, control, name, links: this.#links },
+          ...{ world, control, name, links: this.#links, filterControl: options.doubles?.filterControl },
           resources: options.doubles?.claimedResources?.(resources) ?? resources,
           program: (process, run, exit) => this.#program(process, run, exit),
         }),
@@ -133,15 +151,18 @@ class Cluster {
     const workloadDeps = { random: world.random("workload"), after, now, send: (r: ClientRequest) => this.#send(r) };
     this.#workload = new Workload(workloadDeps, faultMs + CALM_LOAD_MS);
     const operatorDeps = { random: world.random("operator"), after, now, port: this.#head, sink: world.emit };
-    this.#operator = new Operator(operatorDeps, { applications, everyMs: scenario.changeEveryMs, untilMs: faultMs });
-    const targets = { world, head: this.#head, machines: this.#machines, disk, slowdowns: this.#slowdowns };
+    this.#operator = new Operator(operatorDeps, {
+      ...{ applications, nodes: [...nodes.keys()] },
+      ...{ everyMs: scenario.changeEveryMs, untilMs: faultMs },
+    });
+    const targets = { world, head: this.#head, control, machines: this.#machines, disk, slowdowns: this.#slowdowns };
     this.#faults = new FaultSchedule(
       {
         ...{ random: world.random("faults"), after, now },
         onFault: (fault, target, action) => world.emit({ kind: "fault", fault, target, action }),
       },
       {
-        kinds: hasFaults ? faultKinds(targets) : {},
+        kinds: hasFaults ? kindsOf(faultKinds(targets), options.faultKinds) : {},
         ...{
           fromMs: FIRST_FAULT_MS,
           untilMs: faultMs,

@@ -83,6 +83,8 @@ export type SimEvent =
       readonly epoch: number;
       readonly version: number;
       readonly replicas: ReadonlySet<ReplicaId>;
+      /** Those among them in versions that users' requests have no share in: not verified yet, standing by, about to go. */
+      readonly unnamed: ReadonlySet<ReplicaId>;
       /** By deployment: `maxQueuedRequests`, and the slots of all replicas in the table. */
       readonly queues: ReadonlyMap<DeploymentId, { readonly most: number; readonly slots: number }>;
     }
@@ -93,6 +95,40 @@ export type SimEvent =
       readonly action: string;
       readonly about: string;
       readonly reason: string;
+      /** Replicas that a deployment is to have; undefined: the decision is about something else. */
+      readonly target?: number;
+    }
+  /** A worker took over an assignment. */
+  | { readonly kind: "assigned"; readonly node: string; readonly epoch: number; readonly generation: number }
+  /** A replica ran the `verify` of its version. */
+  | {
+      readonly kind: "verifyEnded";
+      readonly replica: ReplicaId;
+      readonly deployment: DeploymentId;
+      readonly version: Version;
+      readonly isPassed: boolean;
+    }
+  /** What a process still has at the end of a run: timers that wait, and requests that its routers count. */
+  | {
+      readonly kind: "left";
+      readonly process: string;
+      readonly role: string;
+      readonly timers: number;
+      readonly requests: number;
+    }
+  /** The operator asks for a deploy; from now on it may happen, `deployed` says that it was acknowledged. */
+  | {
+      readonly kind: "deployAsked";
+      readonly application: ApplicationName;
+      readonly deployments: readonly DesiredDeployment[];
+    }
+  /** The operator asks for something by hand; from now on it may happen. */
+  | {
+      readonly kind: "handAsked";
+      readonly about: string;
+      readonly command: "scale" | "drain" | "undrain" | "pause" | "resume" | "promote" | "abort" | "rollback";
+      /** Of `scale` a count, of `drain` its milliseconds. */
+      readonly amount: number;
     }
   | {
       readonly kind: "deployed";
@@ -112,7 +148,13 @@ export type SimEvent =
 export type DesiredDeployment = {
   readonly id: DeploymentId;
   readonly version: Version;
-  readonly replicas: number;
+  /** Replicas once load has stopped, and the most there may be under load. */
+  readonly least: number;
+  readonly most: number;
+  readonly isAutoscaled: boolean;
+  readonly downscaleDelayMs: number;
+  readonly maxUnavailable: number;
+  readonly hasVerify: boolean;
   /** A version that can never start. */
   readonly isBroken: boolean;
 };

@@ -5,7 +5,12 @@ import type { Clock, Timer } from "../core/clock.ts";
  * when `step` is called, to the instant of the callback it runs. Nothing here waits for anything real.
  */
 
-type Entry = { readonly at: number; readonly order: number; callback: (() => void) | undefined };
+type Entry = {
+  readonly at: number;
+  readonly order: number;
+  callback: (() => void) | undefined;
+  readonly owner: object | undefined;
+};
 
 /** 2023-11-14T22:13:20Z: any fixed instant does, a run must not depend on the day it is done. */
 const WALL_ORIGIN_MS = 1_700_000_000_000;
@@ -29,9 +34,10 @@ export class SimClock implements Clock {
     return WALL_ORIGIN_MS + this.#now;
   }
 
-  after(delayMs: number, callback: () => void): Timer {
+  /** `owner`: whose timer it is, so that it can be counted. */
+  after(delayMs: number, callback: () => void, owner?: object): Timer {
     const delay = Number.isFinite(delayMs) && delayMs > 0 ? delayMs : 0;
-    const entry: Entry = { at: this.#now + delay, order: this.#order++, callback };
+    const entry: Entry = { at: this.#now + delay, order: this.#order++, callback, owner };
     this.#push(entry);
     return {
       cancel: () => {
@@ -43,6 +49,14 @@ export class SimClock implements Clock {
   /** Callbacks run so far. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** Callbacks of an owner that wait; looks at all there are. */
+  countOf(owner: object): number {
+    return this.#heap.reduce(
+      (count, entry) => count + Number(entry.owner === owner && entry.callback !== undefined),
+      0,
+    );
   }
 
   /** Instant of the next callback; undefined when nothing is left to happen. */

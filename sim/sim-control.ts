@@ -103,12 +103,17 @@ class Stream<Up, Down> {
     this.#isWatched = true;
     this.#deps.clock.after(KEEPALIVE_MS, () => {
       this.#isWatched = false;
-      if (this.#isClosed || !isStuck()) return;
-      this.#isClosed = true;
-      this.up.break();
-      this.down.break();
-      this.#onBroken("UNAVAILABLE: keepalive timed out");
+      if (!this.#isClosed && isStuck()) this.reset("UNAVAILABLE: keepalive timed out");
     });
+  }
+
+  /** It is over for both sides; what is on its way is lost. */
+  reset(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.up.break();
+    this.down.break();
+    this.#onBroken(reason);
   }
 }
 
@@ -144,7 +149,10 @@ function reach(
 /** The control network: who serves, and how workers reach it. */
 export class SimControl {
   readonly #deps: SimControlDeps;
-  #serving: Serving | undefined;
+  /** Oldest first; more than one while a controller that was replaced has not noticed. */
+  #serving: readonly Serving[] = [];
+  readonly #streams = new Set<{ reset(reason: string): void }>();
+  #dials = 0;
 
   constructor(deps: SimControlDeps) {
     this.#deps = deps;
@@ -153,10 +161,17 @@ export class SimControl {
   /** The controller in `process` takes streams from now on, until it dies. */
   serve(process: SimProcess, service: ControlService): void {
     const serving = { process, service };
-    this.#serving = serving;
+    this.#serving = [...this.#serving, serving];
     process.onDeath(() => {
-      if (this.#serving === serving) this.#serving = undefined;
+      this.#serving = this.#serving.filter((one) => one !== serving);
     });
+  }
+
+  /** Every worker has to dial again. */
+  resetAll(): void {
+    const streams = [...this.#streams];
+    this.#streams.clear();
+    for (const stream of streams) stream.reset("UNAVAILABLE: connection reset");
   }
 
   /** How the worker in `worker` reaches the controller. */
@@ -173,7 +188,8 @@ export class SimControl {
     const { clock, topology } = this.#deps;
     const isCut = (host: string): boolean => topology.isCut(worker.host, host) || topology.isCut(host, worker.host);
     const attempt = (retries: readonly number[]): void => {
-      const serving = this.#serving;
+      // Of two, they are reached by turns.
+      const serving = this.#serving[this.#dials++ % Math.max(1, this.#serving.length)];
       if (serving === undefined) {
         worker.run(() => onFailed("UNAVAILABLE: no connection established"));
         return;
@@ -186,7 +202,7 @@ export class SimControl {
       if (next === undefined) worker.run(() => onFailed("UNAVAILABLE: connecting timed out"));
       else clock.after(next, () => attempt(later));
     };
-    clock.after(topology.delay(worker.host, this.#serving?.process.host ?? ""), () => attempt(SYN_RETRIES_MS));
+    clock.after(topology.delay(worker.host, this.#serving.at(-1)?.process.host ?? ""), () => attempt(SYN_RETRIES_MS));
   }
 
   #connect(worker: SimProcess, listener: ControllerStreamListener): ControllerStream {
@@ -212,9 +228,11 @@ export class SimControl {
         onClosed: (side, reason) => {
           (side === "worker" ? onWorkerClosed : onControllerClosed)(reason);
           opened.close();
+          this.#streams.delete(opened);
         },
       });
       stream = opened;
+      this.#streams.add(opened);
       far.service = serving.service.connect({
         send: (message) => {
           opened.down.send(overWireDown(message));
@@ -267,9 +285,11 @@ export class SimControl {
           if (side === "worker") onWorkerClosed(reason);
           else stop?.();
           opened.close();
+          this.#streams.delete(opened);
         },
       });
       stream = opened;
+      this.#streams.add(opened);
       stop = serving.service.watchTable(known, (update) => {
         opened.down.send(overWireTable(update));
         opened.watch();

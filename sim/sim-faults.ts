@@ -1,6 +1,7 @@
 import type { Random } from "../core/random.ts";
 import { between, oneOf } from "./seed.ts";
 import type { Fault, FaultKinds } from "./faults.ts";
+import type { SimControl } from "./sim-control.ts";
 import type { SimHead } from "./sim-head.ts";
 import type { SimMachine } from "./sim-machine.ts";
 import { KILLED, type SimProcess } from "./sim-process.ts";
@@ -12,6 +13,7 @@ import type { World } from "./world.ts";
 export type FaultTargets = {
   readonly world: World;
   readonly head: SimHead;
+  readonly control: SimControl;
   readonly machines: readonly SimMachine[];
   readonly disk: SimDisk;
   /** Processes whose model is slower, and by how much. */
@@ -59,6 +61,26 @@ function partition(world: World, random: Random, one: string, other: string): Fa
   };
 }
 
+/** How often workers lose their connection while two controllers are there. */
+const RECONNECT_EVERY_MS = 700;
+
+/** Two controllers for a while: the one that was replaced says what it said, and workers reach either. */
+function replaceController({ world, head, control }: FaultTargets): (() => void) | undefined {
+  const old = head.replace();
+  if (old === undefined) return undefined;
+  let isOver = false;
+  const reconnect = (): void => {
+    if (isOver) return;
+    control.resetAll();
+    world.clock.after(RECONNECT_EVERY_MS, reconnect);
+  };
+  reconnect();
+  return () => {
+    isOver = true;
+    old.die(KILLED);
+  };
+}
+
 function twoOf(random: Random, machines: readonly SimMachine[]): readonly [SimMachine, SimMachine] | undefined {
   const one = oneOf(random, machines);
   const other = oneOf(
@@ -76,6 +98,11 @@ export function faultKinds(targets: FaultTargets): FaultKinds {
     crashProxy: (random) => crash(oneOf(random, childrenOf(targets, "proxy"))),
     crashWorker: (random) => crash(oneOf(random, machines)?.worker),
     crashController: () => crash(head.process),
+    replaceController: () => {
+      const { process } = head;
+      if (process === undefined || process.isPaused) return undefined;
+      return { targets: [process.name, head.host], begin: () => replaceController(targets) };
+    },
     stopReplica: (random) => stop(oneOf(random, childrenOf(targets, "replica"))),
     stopProxy: (random) => stop(oneOf(random, childrenOf(targets, "proxy"))),
     stopWorker: (random) => stop(oneOf(random, machines)?.worker),

@@ -1,12 +1,13 @@
 import { Controller } from "../controller/controller.ts";
 import type { ApplicationName } from "../core/ids.ts";
-import { NotFoundError } from "../core/error.ts";
+import { NotFoundError, ServeError } from "../core/error.ts";
 import { SUPERVISE_BACKOFF } from "../core/limits.ts";
 import { createMetrics } from "../core/metric-registry.ts";
 import type { Random } from "../core/random.ts";
 import type { SimApplication } from "./application.ts";
 import { specOf } from "./application.ts";
-import type { OperatorPort } from "./operator.ts";
+import type { ApplicationSpec } from "../core/spec.ts";
+import type { HandCommand, OperatorPort } from "./operator.ts";
 import { between } from "./seed.ts";
 import type { SimControl } from "./sim-control.ts";
 import { createSimLog } from "./sim-log.ts";
@@ -25,6 +26,8 @@ export type SimHeadDeps = {
   readonly control: SimControl;
   readonly disk: SimDisk;
   readonly host: string;
+  /** Changes what is deployed on its way; tests break scaling with it. */
+  readonly filterSpec?: ((spec: ApplicationSpec) => ApplicationSpec) | undefined;
 };
 
 /** The head of the cluster. */
@@ -34,6 +37,7 @@ export class SimHead implements OperatorPort {
   readonly #random: Random;
   #process: SimProcess | undefined;
   #controller: Controller | undefined;
+  #store: SimStore | undefined;
 
   constructor(deps: SimHeadDeps) {
     this.#deps = deps;
@@ -52,6 +56,7 @@ export class SimHead implements OperatorPort {
     const process = world.createProcess(host, "controller");
     this.#process = process;
     process.onDeath(() => {
+      if (this.#process !== process) return;
       this.#controller = undefined;
       this.#startLater();
     });
@@ -70,10 +75,11 @@ export class SimHead implements OperatorPort {
       delete: () => Promise.resolve(),
     };
     const store = new SimStore(disk, process);
+    this.#store = store;
     Controller.start({ clock, random, log, metrics: createMetrics(), store, blobs }).then(
       (controller) => {
         if (!process.isAlive) return;
-        this.#controller = controller;
+        if (this.#process === process) this.#controller = controller;
         control.serve(process, controller.service);
       },
       (error: unknown) => {
@@ -83,8 +89,23 @@ export class SimHead implements OperatorPort {
     );
   }
 
+  /**
+   * Another controller takes its place, with the disk, and the one that is replaced does not notice: workers reach either.
+   * Returns its process; undefined: there is none just now.
+   */
+  replace(): SimProcess | undefined {
+    const old = this.process;
+    if (old === undefined || this.#controller === undefined || old.isPaused) return undefined;
+    this.#store?.fence();
+    this.#controller = undefined;
+    this.start();
+    return old;
+  }
+
   async deploy(application: SimApplication): Promise<void> {
-    await this.#call((controller) => controller.deploy({ spec: specOf(application), secrets: {} }, { isPlan: false }));
+    const asked = specOf(application);
+    const spec = this.#deps.filterSpec?.(asked) ?? asked;
+    await this.#call((controller) => controller.deploy({ spec, secrets: {} }, { isPlan: false }));
   }
 
   async remove(name: string): Promise<void> {
@@ -94,6 +115,16 @@ export class SimHead implements OperatorPort {
         if (!(error instanceof NotFoundError)) throw error;
       });
     });
+  }
+
+  byHand(command: HandCommand): Promise<ApplicationSpec | undefined> {
+    return this.#call((controller) =>
+      performByHand(controller, command).catch((error: unknown) => {
+        // There is nothing to do it to just now, which is an answer.
+        if (ServeError.from(error).code === "internal") throw error;
+        return undefined;
+      }),
+    );
   }
 
   /** Fails at once without a controller, and when its process dies before it answers. */
@@ -110,5 +141,28 @@ export class SimHead implements OperatorPort {
   #startLater(): void {
     const delayMs = between(this.#random, SUPERVISE_BACKOFF.firstMs, SUPERVISE_BACKOFF.firstMs * 40);
     this.#deps.world.clock.after(delayMs, () => this.start());
+  }
+}
+
+async function performByHand(controller: Controller, command: HandCommand): Promise<ApplicationSpec | undefined> {
+  const { operations } = controller;
+  switch (command.kind) {
+    case "scale":
+      await operations.scale(command.application, command.deployment, command.count);
+      return undefined;
+    case "drain":
+      await operations.drainNode(command.node, command.deadlineMs);
+      return undefined;
+    case "undrain":
+      await operations.undrainNode(command.node);
+      return undefined;
+    case "rollback": {
+      const input = operations.earlierRelease(command.application, undefined);
+      await controller.deploy(input, { isPlan: false });
+      return input.spec;
+    }
+    default:
+      await operations.rollout(command.application, command.kind);
+      return undefined;
   }
 }

@@ -20,7 +20,9 @@ export function createSimLog(process: string, sink: EventSink, onLine?: (line: s
     const decided = DECIDED.exec(message);
     if (decided !== null) {
       const [, action = "", about = "", reason = ""] = decided;
-      sink({ kind: "decision", by: process, action, about, reason });
+      const { target } = fields;
+      const decision = { kind: "decision", by: process, action, about, reason } as const;
+      sink(typeof target === "number" ? { ...decision, target } : decision);
     } else if (typeof fields["action"] === "string" && fields.replica !== undefined) {
       sink({
         kind: "decision",

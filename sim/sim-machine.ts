@@ -1,7 +1,8 @@
-import type { NodeResources } from "../core/assignment.ts";
+import type { Assignment, ControllerMessage, NodeResources, WorkerMessage } from "../core/assignment.ts";
 import { SUPERVISE_BACKOFF } from "../core/limits.ts";
 import { DEFAULT_HTTP_FRONT } from "../core/process-config.ts";
 import { createMetrics } from "../core/metric-registry.ts";
+import type { ControllerTransport } from "../proto/transport.ts";
 import type { Random } from "../core/random.ts";
 import type { Bundles } from "../worker/bundles.ts";
 import type { NodeFiles } from "../worker/node-files.ts";
@@ -30,6 +31,14 @@ export type SimMachineDeps = {
   readonly resources: NodeResources;
   readonly program: Program;
   readonly proxyCount: number;
+  /** Changes what the worker and the controller tell each other; tests break the worker with it. One for each worker. */
+  readonly filterControl?: (() => ControlFilter) | undefined;
+};
+
+/** See {@link SimMachineDeps.filterControl}. */
+export type ControlFilter = {
+  readonly down: (message: ControllerMessage) => ControllerMessage;
+  readonly up: (message: WorkerMessage) => WorkerMessage;
 };
 
 /** Fetching and unpacking a bundle. */
@@ -47,6 +56,8 @@ export class SimMachine {
   readonly #spawner: SimSpawner;
   readonly #random: Random;
   #process: SimProcess | undefined;
+  /** The assignment that its worker takes in just now, as it was sent. */
+  #assigning: Assignment | undefined;
   #secrets = 0;
   #hasPower = true;
 
@@ -86,7 +97,7 @@ export class SimMachine {
 
   /** Starts the worker. */
   start(): void {
-    const { world, control, links } = this.#deps;
+    const { world, links } = this.#deps;
     const process = world.createProcess(this.name, "worker");
     this.#process = process;
     process.onDeath(() => {
@@ -107,7 +118,14 @@ export class SimMachine {
       log,
       metrics: createMetrics(),
       spawner: this.#spawner.forWorker(process),
-      files: this.#files,
+      files: {
+        ...this.#files,
+        writeAssignment: (assignment) => {
+          this.#files.writeAssignment(assignment);
+          const { epoch, generation } = this.#assigning ?? assignment;
+          world.emit({ kind: "assigned", node: this.name, epoch, generation });
+        },
+      },
       bundles: this.#bundles(process),
       logs: { tail: () => Promise.resolve(""), prune: () => {} },
       secret: () => `secret-${this.name}-${this.#secrets++}`,
@@ -129,7 +147,7 @@ export class SimMachine {
     });
     links.listen(process, controlSocket, (hello, link) => worker.accept(hello, link));
     void worker.start().then(() => {
-      clock.after(MEASURE_MS, () => worker.connect(control.transport(process), this.resources));
+      clock.after(MEASURE_MS, () => worker.connect(this.#transport(process), this.resources));
     });
   }
 
@@ -159,6 +177,25 @@ export class SimMachine {
     this.#deps.world.clock.after(delayMs, () => {
       if (this.#hasPower && this.worker === undefined) this.start();
     });
+  }
+
+  /** The way to the controller, as tests may have it changed. */
+  #transport(process: SimProcess): ControllerTransport {
+    const transport = this.#deps.control.transport(process);
+    const filter = this.#deps.filterControl?.();
+    const connect: ControllerTransport["connect"] = (listener) => {
+      const stream = transport.connect({
+        onMessage: (message) => {
+          this.#assigning = message.kind === "assign" ? message.assignment : undefined;
+          listener.onMessage(filter?.down(message) ?? message);
+          this.#assigning = undefined;
+        },
+        onClose: (reason) => listener.onClose(reason),
+      });
+      if (filter === undefined) return stream;
+      return { send: (message) => stream.send(filter.up(message)), close: () => stream.close() };
+    };
+    return { ...transport, connect };
   }
 
   /** There is no code in this world, only the time that getting it takes. */

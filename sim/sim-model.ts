@@ -2,6 +2,7 @@ import { HandlerError, ServeError } from "../core/error.ts";
 import type { DeploymentId, DeploymentName, ReplicaId, RequestId, Version } from "../core/ids.ts";
 import type { RequestContext } from "../core/request-context.ts";
 import { batch } from "../sdk/batch.ts";
+import type { ControlFunctions, VerifyInput } from "../sdk/control-functions.ts";
 import { requestContext } from "../sdk/context.ts";
 import { DeploymentReference, type GraphDeployment } from "../sdk/load-app.ts";
 import { StartFailure } from "../worker/replica/lifecycle.ts";
@@ -64,7 +65,32 @@ export function simDeployment(deps: SimModelDeps): GraphDeployment {
       return this.#model.answer(`${context.requestId}+1`, context, () => this.#callee?.run(input));
     }
   };
-  return { name: launch.deployment, target, args, options: launch.options, rawOptions: {} };
+  const functions = controlFunctions(deps, behaviour);
+  return { name: launch.deployment, target, args, options: launch.options, rawOptions: {}, functions };
+}
+
+/** Calls of a `verify`: enough to see that the version answers. */
+const VERIFY_CALLS = 3;
+
+function controlFunctions({ process, sink, order, deployment }: SimModelDeps, behaviour: Behaviour): ControlFunctions {
+  if (behaviour.verify === "none") return {};
+  const verify = async ({ newVersion, signal }: VerifyInput<never>): Promise<{ readonly answered: number }> => {
+    const model = newVersion as unknown as Callee;
+    let answered = 0;
+    for (let count = 0; count < VERIFY_CALLS && !signal.aborted; count++) {
+      // What it calls may be away just now, which is not the version's fault.
+      await model.run({ x: count }).then(
+        () => (answered += 1),
+        () => undefined,
+      );
+    }
+    const isPassed = behaviour.verify === "passes";
+    const event = { replica: order.replicaId as ReplicaId, deployment, version: order.version as Version, isPassed };
+    if (process.isAlive) sink({ kind: "verifyEnded", ...event });
+    if (!isPassed) throw bare(new HandlerError("the simulated version is not good enough"));
+    return { answered };
+  };
+  return { verify };
 }
 
 class SimModel {

@@ -64,12 +64,17 @@ export class SimProcess {
     this.clock = {
       now: () => world.now() + origin,
       wallTime: () => world.wallTime(),
-      after: (delayMs, callback) => world.after(delayMs, () => this.run(callback)),
+      after: (delayMs, callback) => world.after(delayMs, () => this.run(callback), this),
     };
   }
 
   get isAlive(): boolean {
     return this.#state !== "dead";
+  }
+
+  /** Timers of its code that wait. */
+  get timerCount(): number {
+    return this.#world.countOf(this);
   }
 
   get isPaused(): boolean {

@@ -1,9 +1,9 @@
 import { invariant } from "../core/assert.ts";
 import { Cancellation } from "../core/cancellation.ts";
 import { CancelledError } from "../core/error.ts";
-import type { DeploymentId, ReplicaId } from "../core/ids.ts";
+import type { DeploymentId, ReplicaId, Version } from "../core/ids.ts";
 import type { DeploymentLoad } from "../core/load.ts";
-import type { TableUpdate } from "../core/table.ts";
+import type { TableUpdate, TrafficSplit } from "../core/table.ts";
 import { isStream } from "../proto/body.ts";
 import type { WorkerLink } from "../proto/control/link.ts";
 import type { ParentMessage, RunFile } from "../proto/control/message.ts";
@@ -14,6 +14,7 @@ import type { EventSink, Outcome } from "./event.ts";
 import { createSimLog } from "./sim-log.ts";
 import type { SimLinks } from "./sim-link.ts";
 import { createRouterMetrics } from "./sim-metrics.ts";
+import { emitLeft, noteRequests, sumOf } from "./sim-left.ts";
 import type { SimProcess } from "./sim-process.ts";
 import type { ClientRequest } from "./workload.ts";
 import type { World } from "./world.ts";
@@ -47,6 +48,13 @@ function outcomeOf({ status, body }: HttpAnswer): Outcome {
   return (JSON.parse(text) as { readonly code: Outcome }).code;
 }
 
+function isNamed({ shares, rules }: TrafficSplit, version: Version): boolean {
+  return (
+    shares.some((share) => share.version === version && share.percent > 0) ||
+    rules.some((rule) => rule.version === version)
+  );
+}
+
 /** One proxy. */
 export class SimProxy {
   readonly #deps: SimProxyDeps;
@@ -65,7 +73,12 @@ export class SimProxy {
     const { clock, random, defer } = process;
     const log = createSimLog(process.name, this.#emit, world.onLine);
     const metrics = createRouterMetrics(process.name, this.#emit);
-    const onLoads = (loads: readonly DeploymentLoad[]): void => void this.#link.send({ kind: "loads", loads });
+    const left = new Map<DeploymentId, number>();
+    const onLoads = (loads: readonly DeploymentLoad[]): void => {
+      noteRequests(left, loads);
+      this.#link.send({ kind: "loads", loads });
+    };
+    world.onEnd(() => emitLeft(process, "proxy", this.#emit, sumOf(left)));
     const routerDeps = { clock, random, defer, log, metrics, network: world.net.network(process), onLoads };
     this.#routers = deps.createRouters?.(routerDeps) ?? new Routers(routerDeps, "proxy");
     const nodeMetrics = (): Promise<string> => Promise.resolve("");
@@ -150,14 +163,22 @@ export class SimProxy {
     if (view === undefined) return;
     for (const route of view.routes.values()) this.#routers.warm(route.ingress);
     const replicas = new Set<ReplicaId>();
-    for (const entries of view.replicas.values()) for (const { id } of entries) replicas.add(id);
+    const unnamed = new Set<ReplicaId>();
+    for (const [deployment, entries] of view.replicas) {
+      const traffic = view.deployments.get(deployment)?.traffic;
+      for (const { id, version } of entries) {
+        replicas.add(id);
+        if (traffic !== undefined && !isNamed(traffic, version)) unnamed.add(id);
+      }
+    }
     const queues = new Map<DeploymentId, { readonly most: number; readonly slots: number }>();
     for (const [id, entry] of view.deployments) {
       const slots = (view.replicas.get(id) ?? []).reduce((sum, { maxOngoingRequests }) => sum + maxOngoingRequests, 0);
       queues.set(id, { most: entry.maxQueuedRequests, slots });
     }
     const { epoch, version } = view;
-    this.#emit({ kind: "tableApplied", router: process.name, node: process.host, epoch, version, replicas, queues });
+    const table = { epoch, version, replicas, unnamed, queues };
+    this.#emit({ kind: "tableApplied", router: process.name, node: process.host, ...table });
     this.#link.send({ kind: "tableApplied", epoch, version });
   }
 

@@ -1,11 +1,12 @@
 import { DEFAULT_MAX_ONGOING_REQUESTS } from "../core/limits.ts";
-import { deploymentId, type NodeId, type ReplicaId, type Version } from "../core/ids.ts";
+import { type DeploymentId, deploymentId, type NodeId, type ReplicaId, type Version } from "../core/ids.ts";
 import { createMetrics } from "../core/metric-registry.ts";
 import type { WorkerLink } from "../proto/control/link.ts";
 import type { ChildMessage, ParentMessage, ReplicaOrder, RunFile } from "../proto/control/message.ts";
 import { ReplicaProcess } from "../worker/replica/replica-process.ts";
 import { NO_VITALS } from "../worker/replica/vitals.ts";
 import type { EventSink } from "./event.ts";
+import { emitLeft, noteRequests, sumOf } from "./sim-left.ts";
 import { createSimLog } from "./sim-log.ts";
 import type { SimLinks } from "./sim-link.ts";
 import { simDeployment } from "./sim-model.ts";
@@ -42,7 +43,12 @@ export function startSimReplica(deps: SimReplicaDeps): void {
   };
   const log = createSimLog(process.name, sink, world.onLine);
   let order: ReplicaOrder | undefined;
+  const left = new Map<DeploymentId, number>();
+  let ongoing = 0;
+  world.onEnd(() => emitLeft(process, "replica", sink, ongoing + sumOf(left)));
   const say = (message: ChildMessage): void => {
+    if (message.kind === "loads") noteRequests(left, message.loads);
+    if (message.kind === "replica") ongoing = message.report.ongoing;
     if (message.kind === "replica" && order !== undefined) sink(stateEvent(process, order, message.report));
     link.send(message);
   };

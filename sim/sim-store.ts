@@ -36,6 +36,7 @@ export class SimStore implements Store {
   /** Writes happen one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #unacknowledged: StoreChange | undefined;
+  #isFenced = false;
 
   constructor(disk: SimDisk, process: SimProcess) {
     this.#disk = disk;
@@ -45,6 +46,12 @@ export class SimStore implements Store {
       const record = this.#unacknowledged;
       if (record !== undefined && chance(disk.random, SURVIVING_SHARE)) disk.records.push(record);
     });
+  }
+
+  /** Another process has the disk now: nothing of this one is written any more. */
+  fence(): void {
+    this.#isFenced = true;
+    this.#unacknowledged = undefined;
   }
 
   get(key: string): Promise<StoreEntry | undefined> {
@@ -78,6 +85,7 @@ export class SimStore implements Store {
   }
 
   async #writeNow(key: string, value: string | undefined, expectRevision: number | undefined): Promise<number> {
+    if (this.#isFenced) throw new Error("the store belongs to another controller");
     this.#index.expect(key, expectRevision);
     if (value === undefined && this.#index.get(key) === undefined) return this.#index.revision;
     const record: StoreChange = { key, value, revision: this.#index.revision + 1 };
@@ -86,6 +94,7 @@ export class SimStore implements Store {
     await new Promise<void>((resolve) => {
       this.#process.clock.after(delayMs, resolve);
     });
+    if (this.#isFenced) throw new Error("the store belongs to another controller");
     this.#unacknowledged = undefined;
     this.#disk.records.push(record);
     this.#index.write(record);

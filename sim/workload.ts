@@ -25,7 +25,12 @@ export type SourceOptions = {
   readonly cancelShare: number;
   /** Deadlines to draw from. */
   readonly timeoutsMs: readonly number[];
+  /** What it does instead of drawing phases, one after the other; undefined: it draws them. */
+  readonly script?: readonly LoadPhase[] | undefined;
 };
+
+/** A phase of a script: so many requests each second, at random instants, until then. */
+export type LoadPhase = { readonly untilMs: number; readonly requestsPerSecond: number };
 
 /** What the load runs on. */
 export type WorkloadDeps = {
@@ -55,7 +60,32 @@ export class Workload {
 
   /** Begins one source. */
   start(source: SourceOptions): void {
-    this.#phase(source);
+    if (source.script === undefined) this.#phase(source);
+    else this.#follow(source, source.script);
+  }
+
+  /** Goes through a script, phase by phase. */
+  #follow(source: SourceOptions, script: readonly LoadPhase[]): void {
+    const { random, after, now } = this.#deps;
+    let [phase, ...rest] = script;
+    let at = now();
+    const next = (): void => {
+      while (phase !== undefined) {
+        const { requestsPerSecond, untilMs } = phase;
+        const gapMs = requestsPerSecond === 0 ? Infinity : (-Math.log(1 - random.next()) * 1_000) / requestsPerSecond;
+        if (at + gapMs < untilMs) {
+          at += gapMs;
+          after(at - now(), () => {
+            this.#send(source);
+            next();
+          });
+          return;
+        }
+        at = untilMs;
+        [phase, ...rest] = rest;
+      }
+    };
+    next();
   }
 
   #phase(source: SourceOptions): void {

@@ -35,6 +35,7 @@ export class World {
   readonly emit: EventSink = (event) => this.#take(event);
   readonly #checks: readonly Check[];
   readonly #violations: Violation[] = [];
+  readonly #endListeners: (() => void)[] = [];
   #nextPid = 1_000;
 
   constructor(options: WorldOptions) {
@@ -89,8 +90,14 @@ export class World {
     }
   }
 
+  /** Calls back when a run has come to its end, before the checks are asked for the last time. */
+  onEnd(listener: () => void): void {
+    this.#endListeners.push(listener);
+  }
+
   /** Asks every check for what is wrong in the end. */
   end(): void {
+    for (const listener of this.#endListeners) listener();
     const at = this.clock.now();
     for (const check of this.#checks) {
       const message = check.atEnd(at);

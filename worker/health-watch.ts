@@ -113,10 +113,16 @@ export class HealthWatch {
   #weigh(record: ReplicaRecord, usedBytes: number | undefined): void {
     if (usedBytes === undefined || record.failure !== undefined) return;
     const limitBytes = record.assigned.launch.options.memoryLimitBytes ?? 0;
-    const { overCount = 0, retireReason: before = "" } = record.memory ?? {};
-    const decision = memory({ usedBytes, limitBytes, overCount });
-    const retireReason = before === "" && decision.kind === "retire" ? retireText({ usedBytes }, limitBytes) : before;
-    record.memory = { usedBytes, overCount: decision.overCount, retireReason };
+    const known = record.memory;
+    const before = known?.retireReason ?? "";
+    // How much one that was taken over began with is not known: it is replaced too soon rather than too late.
+    const baseBytes = known?.baseBytes ?? (record.child?.isAdopted === true ? 0 : usedBytes);
+    const readyMs = this.#deps.clock.now() - (record.readyAt ?? this.#deps.clock.now());
+    const decision = memory({ usedBytes, limitBytes, baseBytes, readyMs, overCount: known?.overCount ?? 0 });
+    // Memory that was given back may be asked for again, and its replacement is on its way; another limit is another matter.
+    const kept = known?.limitBytes === limitBytes ? before : "";
+    const retireReason = kept === "" && decision.kind === "retire" ? retireText({ usedBytes }, limitBytes) : kept;
+    record.memory = { usedBytes, baseBytes, limitBytes, overCount: decision.overCount, retireReason };
     if (decision.kind === "end") {
       const failure = { reason: oomText({ usedBytes }, limitBytes), cause: "ordinary", label: "outOfMemory" } as const;
       this.#deps.fail(record, failure, KILL_BLOCKED_AFTER_MS);

@@ -21,7 +21,10 @@ export class LoadRelay {
     this.#tell();
   }
 
-  /** A child is gone, and with it what waited in it. */
+  /**
+   * A child is gone, and with it what waited in it; or its link is, or there is another: the end of its load may be lost with
+   * the old one, and whatever it still has it tells over the new one soon.
+   */
   gone(child: Child): void {
     this.#loads.gone(child);
     this.#tell();

@@ -98,9 +98,9 @@ export class ProxyKeeper {
     for (const slot of this.#slots) slot.setOut(isOut);
   }
 
-  /** One is connected, for the first time or again. */
+  /** One is connected, for the first time or again: while it was not, it may have missed either. */
   connected(child: Child): void {
-    if (this.#isOut) this.#slots.find((one) => one.holds(child))?.setOut(true);
+    this.#slots.find((one) => one.holds(child))?.setOut(this.#isOut);
   }
 
   /** One said where it listens, or why it does not. */

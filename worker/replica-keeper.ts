@@ -170,7 +170,7 @@ export class ReplicaKeeper {
     const isOver = record.phase === "draining" || record.phase === "ending";
     if (report.state === "ready" && record.phase === "starting") becomeReady(this.#deps, record);
     if (report.state === "starting" && record.phase === "starting") record.reason = report.reason;
-    // One that gave up by itself drained first.
+    // An older release that gives up by itself drains first.
     const isOwnDrain = record.phase === "draining" && record.assigned.desired === "run";
     if (report.state === "failed" && (!isOver || isOwnDrain)) {
       this.#fail(record, { reason: report.reason, cause: report.isPermanent ? "permanent" : "ordinary" });
@@ -335,6 +335,10 @@ export class ReplicaKeeper {
     record.vitalSigns = undefined;
     if (decision.kind === "restart") {
       record.crashes = decision.crashes;
+    }
+    // One that is to go is not started again, however it ended.
+    const isWanted = this.#wanted.some(({ id, desired }) => id === assigned.id && desired === "run");
+    if (isWanted && decision.kind === "restart") {
       metrics.counter("thornback_replica_restarts_total", { deployment: assigned.deployment, reason: label }).add(1);
     }
     log.warn(

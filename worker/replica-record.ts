@@ -33,7 +33,11 @@ export type ReplicaVitalSigns = {
 type ReplicaMemory = {
   readonly usedBytes: number;
   readonly overCount: number;
-  /** Why it asks to be replaced; empty: it does not. Stays until its process is gone. */
+  /** At the first look after it was ready; 0 for one that an earlier worker left. */
+  readonly baseBytes: number;
+  /** The limit at the newest look. */
+  readonly limitBytes: number;
+  /** Why it asks to be replaced; empty: it does not. Stays until its process is gone, or its limit is raised. */
   readonly retireReason: string;
 };
 
@@ -118,7 +122,7 @@ export function toReport(record: ReplicaRecord): ReplicaReport {
     ongoing: isStalled ? (record.vitalSigns?.ongoing ?? 0) : (report?.ongoing ?? 0),
     utilisation: isStalled ? 1 : (report?.utilisation ?? 0),
     health: record.vitalSigns?.health ?? "beating",
-    isRetiring: (record.memory?.retireReason ?? "") !== "",
+    isRetiring: report?.isRetiring === true || (record.memory?.retireReason ?? "") !== "",
     provider: report?.provider ?? "",
     // What a process of an older release wrote down lacks them.
     batches: report?.batches ?? [],

@@ -221,6 +221,7 @@ export class Worker {
       onConnected: (child, isFirst) => {
         this.#pool.connected(child);
         this.#proxies.connected(child);
+        this.#loads.gone(child);
         const isRouter = child.role === "proxy" || child.run.assigned !== undefined;
         if (isRouter) this.#table.add(child, isFirst);
         else this.#adoption.heard(child);
@@ -230,6 +231,7 @@ export class Worker {
       onDisconnected: (child) => {
         this.#deps.log.debug({ child: child.id }, "a child is not connected any more");
         this.#questions.gone(child);
+        this.#loads.gone(child);
       },
       onGone: (child, exit) => this.#gone(child, exit),
     };

@@ -4,6 +4,7 @@ import type { PutAnswer } from "../../sdk/admin-client.ts";
 import { AdminClient } from "../admin-client.ts";
 import { startInBackground } from "../background-head.ts";
 import {
+  AWAY_PATIENCE_MS,
   applicationUrl,
   describeChanges,
   type DeployDeps,
@@ -25,9 +26,6 @@ import { clusterArguments } from "./start.ts";
 export type DeployFlags = ClusterFlags &
   PrepareFlags &
   JsonFlag & { readonly address?: string; readonly local?: boolean; readonly wait: boolean; readonly plan?: boolean };
-
-/** A supervisor starts a killed controller again within 5 s; it answers a second later. */
-const AWAY_PATIENCE_MS = 15_000;
 
 /** `serve deploy`: bundles, deploys, waits until the applications are healthy and prints where they answer. */
 export async function deploy(context: CommandContext, file: string, flags: DeployFlags): Promise<void> {

@@ -1,6 +1,7 @@
 import { sleep } from "../../core/clock.ts";
 import { DEFAULT_NODE_DRAIN_MS, LONGEST_NODE_DRAIN_MS } from "../../core/limits.ts";
 import type { DemandView, NodeStatusView } from "../../core/status.ts";
+import { answered, AWAY_PATIENCE_MS, type DeployDeps } from "../deploy.ts";
 import { parseDurationMs } from "../duration.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { table } from "../print.ts";
@@ -42,8 +43,11 @@ export async function drainNode(context: CommandContext, node: string, flags: Dr
   const bounds = { leastMs: 0, mostMs: LONGEST_NODE_DRAIN_MS };
   const deadlineMs =
     flags.deadline === undefined ? DEFAULT_NODE_DRAIN_MS : parseDurationMs(flags.deadline, "--deadline", bounds);
-  const { deadlineAt } = await adminClient(flags).drainNode(node, deadlineMs);
-  if (flags.wait) await waitUntilEmpty(context, flags, { node, deadlineMs });
+  const client = adminClient(flags);
+  const { deadlineAt } = await client.drainNode(node, deadlineMs);
+  const progress = (text: string): void => print.progress(text);
+  const deps = { client, clock: context.clock, progress, awayPatienceMs: AWAY_PATIENCE_MS };
+  if (flags.wait) await waitUntilEmpty(deps, { node, deadlineMs });
   if (flags.json === true) print.json({ node, deadlineAt, isDrained: flags.wait });
   else print.note(flags.wait ? `node ${node} is drained: nothing runs on it` : `node ${node} drains by ${deadlineAt}`);
 }
@@ -54,22 +58,33 @@ export async function undrainNode(context: CommandContext, node: string, flags: 
   context.print.note(`node ${node} is used again`);
 }
 
-async function waitUntilEmpty(
-  { clock, print }: CommandContext,
-  flags: ClientFlags,
+/**
+ * Resolves when nothing is left on a node that drains, or it is gone itself.
+ *
+ * @throws {CliError} when somebody undrained it, or something is still there long after the deadline
+ */
+export async function waitUntilEmpty(
+  deps: DeployDeps,
   { node, deadlineMs }: { readonly node: string; readonly deadlineMs: number },
 ): Promise<void> {
-  const client = adminClient(flags);
+  const { client, clock, progress } = deps;
   const giveUpAt = clock.now() + deadlineMs + LATE_MS;
+  let seenAt = clock.now();
   for (;;) {
-    const view = (await client.status()).nodes.find(({ id }) => id === node);
-    if (view === undefined || view.state === "lost" || view.replicas === 0) return;
-    if (view.state === "live") {
+    const view = (await answered(deps, () => client.status())).nodes.find(({ id }) => id === node);
+    const now = clock.now();
+    if (view?.state === "lost" || view?.replicas === 0) return;
+    if (view?.state === "live") {
       throw new CliError(EXIT.failed, `node ${node} is used again`, "somebody undrained it; see `thornback nodes`");
     }
-    const pending = formatDemand(await client.demand());
-    print.progress(`node ${node} ${view.reason}${pending === "" ? "" : ` (${pending})`}`);
-    if (clock.now() > giveUpAt) {
+    // A controller that has just started knows no node until its worker has come back.
+    if (view === undefined && now - seenAt > deps.awayPatienceMs) return;
+    if (view !== undefined) {
+      seenAt = now;
+      const pending = formatDemand(await answered(deps, () => client.demand()));
+      progress(`node ${node} ${view.reason}${pending === "" ? "" : ` (${pending})`}`);
+    }
+    if (view !== undefined && now > giveUpAt) {
       const next = "it goes on by itself; see `thornback nodes` and `thornback status`";
       throw new CliError(EXIT.failed, `node ${node} is not empty after its deadline: ${view.reason}`, next);
     }

@@ -1,12 +1,9 @@
-import { applicationUrl, describeChanges, isUnchanged, waitUntilRunning } from "../deploy.ts";
+import { applicationUrl, AWAY_PATIENCE_MS, describeChanges, isUnchanged, waitUntilRunning } from "../deploy.ts";
 import type { ClientFlags } from "../settings.ts";
 import { adminClient, type CommandContext, type JsonFlag } from "./context.ts";
 
 /** Flags of `serve rollback`. */
 export type RollbackFlags = ClientFlags & JsonFlag & { readonly to?: string; readonly wait: boolean };
-
-/** A supervisor starts a killed controller again within 5 s; it answers a second later. */
-const AWAY_PATIENCE_MS = 15_000;
 
 /** `serve rollback APP`: deploys the version that served before, or the one named, and waits until it is healthy. */
 export async function rollback(context: CommandContext, application: string, flags: RollbackFlags): Promise<void> {

@@ -33,7 +33,9 @@ export class Asks {
   ask(replica: ReplicaId, node: NodeId, question: Question): Promise<Answer> {
     const { clock, streams, epoch } = this.#deps;
     if (this.#open.size >= MOST_OPEN_QUESTIONS) {
-      return Promise.resolve({ kind: "failed", reason: `${MOST_OPEN_QUESTIONS} questions are open already` });
+      // The function was not even asked, so nothing speaks against it.
+      const reason = `${MOST_OPEN_QUESTIONS} questions are open already`;
+      return Promise.resolve({ kind: "failed", reason, isGone: true });
     }
     const id = `${epoch}-${++this.#lastId}`;
     return new Promise((resolve) => {

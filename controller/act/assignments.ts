@@ -1,7 +1,15 @@
 import type { AssignedReplica, Assignment } from "../../core/assignment.ts";
 import { type NodeId, type ReplicaId, splitDeploymentId } from "../../core/ids.ts";
-import type { EnvValue } from "../../core/spec.ts";
-import { type ClusterState, indexOf, type Release, releaseWith, type ReplicaRecord } from "../decide/cluster.ts";
+import type { DeploymentOptionsSpec, EnvValue } from "../../core/spec.ts";
+import {
+  type ClusterState,
+  indexOf,
+  type NodeDrain,
+  type Release,
+  releaseWith,
+  type ReplicaRecord,
+} from "../decide/cluster.ts";
+import { drainTimeMs } from "../decide/drain-node.ts";
 import type { ReplicaGroup } from "../decide/replica-index.ts";
 
 /**
@@ -19,15 +27,19 @@ export function assignedReplicas(state: ClusterState, node: NodeId): readonly As
   return assigned;
 }
 
-/** Made once for a record and a release, neither of which changes: most nodes' assignments stay as they are. */
-const knownAssigned = new WeakMap<ReplicaRecord, { readonly assigned: AssignedReplica; readonly release: Release }>();
+/** Made once for a record, a release and a drain, none of which changes: most nodes' assignments stay as they are. */
+const knownAssigned = new WeakMap<
+  ReplicaRecord,
+  { readonly assigned: AssignedReplica; readonly release: Release; readonly drain: NodeDrain | undefined }
+>();
 
 function assignedReplica(state: ClusterState, replica: ReplicaRecord): AssignedReplica | undefined {
   const found = releaseWith(state, replica.deployment, replica.version);
   if (found === undefined) return undefined;
   const { release, spec } = found;
+  const drain = replica.node === undefined ? undefined : state.drains.get(replica.node);
   const known = knownAssigned.get(replica);
-  if (known?.release === release) return known.assigned;
+  if (known?.release === release && known.drain === drain) return known.assigned;
   const assigned: AssignedReplica = {
     id: replica.id,
     deployment: replica.deployment,
@@ -37,13 +49,24 @@ function assignedReplica(state: ClusterState, replica: ReplicaRecord): AssignedR
       ...splitDeploymentId(replica.deployment),
       bundle: release.spec.bundle,
       nativePackages: release.spec.nativePackages,
-      options: spec.options,
+      options: replica.desired === "drain" ? drainedWith(spec.options, replica, drain) : spec.options,
       secrets: secretsFor(spec.options.env, release.secrets),
       gpus: replica.gpus,
     },
   };
-  knownAssigned.set(replica, { assigned, release });
+  knownAssigned.set(replica, { assigned, release, drain });
   return assigned;
+}
+
+/** A worker gives a replica that drains the time its options say: less where its node is to be empty before that. */
+function drainedWith(
+  options: DeploymentOptionsSpec,
+  { drainingAt }: ReplicaRecord,
+  drain: NodeDrain | undefined,
+): DeploymentOptionsSpec {
+  const gracefulMs = options.gracefulShutdownTimeoutMs;
+  const gracefulShutdownTimeoutMs = drainTimeMs(drain, drainingAt, gracefulMs);
+  return gracefulShutdownTimeoutMs === gracefulMs ? options : { ...options, gracefulShutdownTimeoutMs };
 }
 
 /** Text that two of them are compared by, made when they are not the same object. */
@@ -101,6 +124,8 @@ const NOBODY: ReadonlySet<ReplicaId> = new Set();
 export class AssignmentSender {
   readonly #epoch: number;
   readonly #sent = new Map<NodeId, Sent>();
+  /** The highest generation of a node that was dropped: if it comes back, it obeys none below its own. */
+  #dropped = 0;
 
   constructor(epoch: number) {
     this.#epoch = epoch;
@@ -116,7 +141,7 @@ export class AssignmentSender {
     if (replicas === undefined) return undefined;
     const isDrained = drains.has(node) && from.replicas.size === 0;
     const isNew = last?.replicas === undefined || last.isDrained !== isDrained || !isSame(last.replicas, replicas);
-    const generation = (last?.generation ?? 0) + (isNew ? 1 : 0);
+    const generation = (last?.generation ?? this.#dropped) + (isNew ? 1 : 0);
     const told = isNew ? toldAlso(last?.told ?? NOBODY, replicas, state) : (last?.told ?? NOBODY);
     this.#sent.set(node, { replicas, isDrained, generation, from, told });
     if (!isNew) return undefined;
@@ -129,6 +154,12 @@ export class AssignmentSender {
     if (last === undefined) return;
     const { isDrained, generation } = last;
     this.#sent.set(node, { replicas: undefined, isDrained, generation, from: undefined, told: NOBODY });
+  }
+
+  /** The node is not waited for any more. */
+  drop(node: NodeId): void {
+    this.#dropped = Math.max(this.#dropped, this.#sent.get(node)?.generation ?? 0);
+    this.#sent.delete(node);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { NodeId } from "../../core/ids.ts";
+import { type ApplicationName, type NodeId, splitDeploymentId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import { type Action, isStored, type StoredAction, subjectOf } from "../decide/action.ts";
 import { applicationAfter } from "../decide/apply-action.ts";
@@ -16,6 +16,8 @@ export type ExecutorDeps = {
   readonly decisions: DecisionLog;
   /** A replica is to run its `verify`; what comes of it becomes an event. */
   readonly onAskVerify: (action: Extract<Action, { kind: "askVerify" }>) => void;
+  /** A node is taken for gone, with all that it last told. */
+  readonly onNodeLost: (node: NodeId) => void;
   /** A node is not waited for any more. */
   readonly onNodeForgotten: (node: NodeId) => void;
   /** The state as it is now. */
@@ -27,7 +29,8 @@ export type ExecutorDeps = {
 /**
  * Performs decided actions, in order. Most only change what is wanted, and take effect through the table and the
  * assignments that follow from the state; some must be in the store first. One that fails leaves no event: the next
- * tick decides again.
+ * tick decides again. What the plan takes from the same application afterwards is left to that tick too, because it was
+ * decided in the belief that what is stored had changed: old replicas must not leave where the new ones get no share.
  */
 export class Executor {
   readonly #deps: ExecutorDeps;
@@ -43,15 +46,21 @@ export class Executor {
     onEvent: (event: ClusterEvent) => void,
   ): Promise<number> {
     const done: Action[] = [];
+    const leftOut = new LeftOut(state);
     for (const action of actions) {
+      if (leftOut.has(action)) continue;
       try {
         const isDone = isStored(action) ? await this.#store(action, onEvent) : this.#perform(action, onEvent);
-        if (!isDone) continue;
-        done.push(action);
-        this.#tell(action);
+        if (isDone) {
+          done.push(action);
+          this.#tell(action);
+        } else {
+          leftOut.add(action);
+        }
       } catch (thrown) {
         const fields = { err: thrown, action: action.kind, subject: subjectOf(action), reason: action.reason };
         this.#deps.log.error(fields, "an action failed; it is decided again");
+        leftOut.add(action);
       }
     }
     // At the end, because a look at the state between two actions would cost a copy of it.
@@ -67,6 +76,7 @@ export class Executor {
       // That it is being emptied holds for when it comes back.
       const drain = this.#deps.current().drains.get(action.node);
       if (drain === undefined || drain.isOwn === true) this.#forgetNode(action.node);
+      this.#deps.onNodeLost(action.node);
     }
     if (action.kind === "forgetNode") this.#forgetNode(action.node);
     if (action.kind === "recover") {
@@ -122,5 +132,35 @@ export class Executor {
     const { kind, ...fields } = action;
     const isBad = kind === "giveUp" || (kind === "markNode" && action.state !== "live");
     this.#deps.log[isBad ? "warn" : "info"](fields, `decided: ${kind} ${subjectOf(action)} (${action.reason})`);
+  }
+}
+
+/** What is left out of a plan since stored actions of it did not take effect. */
+class LeftOut {
+  readonly #state: ClusterState;
+  readonly #applications = new Set<ApplicationName>();
+
+  constructor(state: ClusterState) {
+    this.#state = state;
+  }
+
+  /** An action did not take effect: from here on nothing is taken from its application. */
+  add(action: Action): void {
+    if (isStored(action)) this.#applications.add(action.application);
+  }
+
+  /** Whether an action is left out. Never those about nodes. */
+  has(action: Action): boolean {
+    if (this.#applications.size === 0) return false;
+    if ("application" in action) return this.#applications.has(action.application);
+    // Replicas that are missing are missing either way, and a disk may stay full for hours.
+    if (action.kind === "create" || action.kind === "bind" || action.kind === "pend") return false;
+    const deployment =
+      "replica" in action
+        ? this.#state.replicas.get(action.replica)?.deployment
+        : "deployment" in action
+          ? action.deployment
+          : undefined;
+    return deployment !== undefined && this.#applications.has(splitDeploymentId(deployment).application);
   }
 }

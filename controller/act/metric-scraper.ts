@@ -7,9 +7,15 @@ import type { Clock } from "../../core/clock.ts";
 import type { DeploymentId } from "../../core/ids.ts";
 import { METRIC_PERIOD_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
-import type { ScalingMetricSpec } from "../../core/spec.ts";
 import { type ClusterState, deploymentsOf, effectiveRelease } from "../decide/cluster.ts";
 import type { ClusterEvent } from "../state/cluster-state.ts";
+import { withoutQuery } from "./read-text.ts";
+
+/** One that does not answer holds its place for METRIC_TIMEOUT_MS: the others go on meanwhile. */
+const READS_AT_ONCE = 8;
+
+/** A figure whose time to be read has come. */
+type Due = { readonly deployment: DeploymentId; readonly name: string; readonly url: string };
 
 /** What a {@link MetricScraper} works with. */
 export type MetricScraperDeps = {
@@ -26,7 +32,10 @@ export type MetricScraperDeps = {
 export class MetricScraper {
   readonly #deps: MetricScraperDeps;
   readonly #readAt = new Map<DeploymentId, number>();
+  /** Those that are being read, or wait for it. */
   readonly #open = new Set<DeploymentId>();
+  readonly #waiting: Due[] = [];
+  #readingCount = 0;
   readonly #failing = new Set<DeploymentId>();
 
   constructor(deps: MetricScraperDeps) {
@@ -37,23 +46,42 @@ export class MetricScraper {
   read(): void {
     const { clock, current } = this.#deps;
     const now = clock.now();
+    const wanted = new Set<DeploymentId>();
     for (const application of current().applications.values()) {
       const release = effectiveRelease(application);
       if (release === undefined || application.isDeleting) continue;
       for (const { id, spec } of deploymentsOf(release)) {
         const { metric } = spec.options.autoscaling ?? {};
-        if (metric?.url === undefined || this.#open.has(id)) continue;
+        if (metric?.url === undefined) continue;
+        wanted.add(id);
+        if (this.#open.has(id)) continue;
         if (now - (this.#readAt.get(id) ?? Number.NEGATIVE_INFINITY) < METRIC_PERIOD_MS) continue;
         this.#readAt.set(id, now);
-        void this.#readOne(id, metric, metric.url);
+        this.#open.add(id);
+        this.#waiting.push({ deployment: id, name: metric.name, url: metric.url });
       }
+    }
+    for (const id of this.#readAt.keys()) if (!wanted.has(id)) this.#readAt.delete(id);
+    for (const id of this.#failing) if (!wanted.has(id)) this.#failing.delete(id);
+    this.#readWaiting();
+  }
+
+  #readWaiting(): void {
+    while (this.#readingCount < READS_AT_ONCE) {
+      const due = this.#waiting.shift();
+      if (due === undefined) return;
+      this.#readingCount += 1;
+      void this.#readOne(due).finally(() => {
+        this.#readingCount -= 1;
+        this.#open.delete(due.deployment);
+        this.#readWaiting();
+      });
     }
   }
 
   /** Never rejects. */
-  async #readOne(deployment: DeploymentId, { name }: ScalingMetricSpec, url: string): Promise<void> {
+  async #readOne({ deployment, name, url }: Due): Promise<void> {
     const { log, readText, onEvent } = this.#deps;
-    this.#open.add(deployment);
     try {
       const value = sumOf(await readText(url), name);
       if (value === undefined) throw new Error(`there is no series ${name}`);
@@ -62,13 +90,14 @@ export class MetricScraper {
     } catch (err) {
       // Once for each time it begins to fail: the next attempt is seconds away.
       if (!this.#failing.has(deployment))
-        log.warn({ err, deployment, url }, "a metric could not be read; the count stays");
+        log.warn({ err, deployment, url: withoutQuery(url) }, "a metric could not be read; the count stays");
       this.#failing.add(deployment);
-    } finally {
-      this.#open.delete(deployment);
     }
   }
 }
+
+/** A series' labels: their values, in quotes, may hold anything, and what comes after may hold braces of its own. */
+const LABELS = /^\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}/;
 
 /** The sum of all series of a name; undefined without any. */
 export function sumOf(text: string, name: string): number | undefined {
@@ -77,7 +106,7 @@ export function sumOf(text: string, name: string): number | undefined {
     if (!line.startsWith(name)) continue;
     const rest = line.slice(name.length);
     if (!rest.startsWith("{") && !rest.startsWith(" ")) continue;
-    const after = rest.startsWith("{") ? rest.slice(rest.lastIndexOf("}") + 1) : rest;
+    const after = rest.replace(LABELS, "");
     const value = Number(after.trim().split(/\s+/)[0]);
     if (Number.isFinite(value)) sum = (sum ?? 0) + value;
   }

@@ -90,13 +90,14 @@ function trafficOf(state: ClusterState, id: DeploymentId): TrafficSplit | undefi
   if (shift === undefined) return undefined;
   const { from, to, percent, match } = shift;
   // A version that is not named at all is reached by its `verify` alone.
-  if (percent === 0) return { shares: [{ version: from, percent: 100 }], rules: [] };
+  const rules = match.map(({ header, value }) => ({ header, value, version: to }));
+  if (percent === 0) return { shares: [{ version: from, percent: 100 }], rules };
   return {
     shares: [
       { version: from, percent: 100 - percent },
       { version: to, percent },
     ],
-    rules: match.map(({ header, value }) => ({ header, value, version: to })),
+    rules,
   };
 }
 

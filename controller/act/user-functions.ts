@@ -4,8 +4,8 @@
  * function that fails leaves everything as it is: `verify` refuses its version, `policy` keeps its last answer.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { DeploymentId } from "../../core/ids.ts";
-import { POLICY_PERIOD_MS } from "../../core/limits.ts";
+import type { DeploymentId, ReplicaId } from "../../core/ids.ts";
+import { POLICY_FAILURES_PER_REPLICA, POLICY_PERIOD_MS, VERIFY_AGAIN_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
 import type { PolicyFigures } from "../../core/question.ts";
 import type { AutoscalingSpec, DeploymentSpec } from "../../core/spec.ts";
@@ -19,6 +19,7 @@ import {
   replicasOf,
 } from "../decide/cluster.ts";
 import { meanOf } from "../decide/load-history.ts";
+import { hasShare } from "../decide/loads.ts";
 import type { Verification } from "../decide/rollout-stage.ts";
 import type { ClusterEvent } from "../state/cluster-state.ts";
 import type { Asks } from "./asks.ts";
@@ -41,27 +42,33 @@ export class UserFunctions {
   readonly #deps: UserFunctionsDeps;
   readonly #askedAt = new Map<DeploymentId, number>();
   readonly #open = new Set<DeploymentId>();
+  /** Which replica was asked for the policy last, and how often it has failed since it last answered. */
+  readonly #last = new Map<DeploymentId, { readonly replica: ReplicaId; readonly failedCount: number }>();
 
   constructor(deps: UserFunctionsDeps) {
     this.#deps = deps;
   }
 
-  /** Has a replica verify its version. What comes of it becomes an event; nothing when the replica is gone meanwhile. */
+  /**
+   * Has a replica verify its version. What comes of it becomes an event; nothing when the replica is gone meanwhile, and
+   * that only after a pause, because the next is asked at once.
+   */
   verify({ deployment, askedOf, from, to, timeoutMs }: Extract<Action, { kind: "askVerify" }>): void {
-    const { asks, current, onEvent, log } = this.#deps;
+    const { asks, current, onEvent, log, clock } = this.#deps;
     const node = current().replicas.get(askedOf)?.node;
     const told = (outcome: Verification | undefined): void => {
       log.info({ deployment, version: to, outcome: outcome?.kind ?? "gone" }, "verify ended");
       onEvent({ kind: "verified", deployment, version: to, outcome });
     };
+    const gone = (): void => void clock.after(VERIFY_AGAIN_MS, () => told(undefined));
     if (node === undefined) {
-      told(undefined);
+      gone();
       return;
     }
     const question = { kind: "verify", oldVersion: from, newVersion: to, timeoutMs } as const;
     void asks.ask(askedOf, node, question).then((answer) => {
       if (answer.kind === "verify") told({ kind: "passed", scores: answer.scores });
-      else if (answer.kind === "failed" && answer.isGone === true) told(undefined);
+      else if (answer.kind === "failed" && answer.isGone === true) gone();
       else told({ kind: "refused", cause: answer.kind === "failed" ? answer.reason : "it answered something else" });
     });
   }
@@ -71,16 +78,24 @@ export class UserFunctions {
     const { current, clock } = this.#deps;
     const state = current();
     const now = clock.now();
+    const wanted = new Set<DeploymentId>();
     for (const application of state.applications.values()) {
       const release = effectiveRelease(application);
       if (release === undefined || application.isDeleting) continue;
       for (const { id, spec } of deploymentsOf(release)) {
         const { autoscaling } = spec.options;
-        if (autoscaling?.hasPolicy !== true || this.#open.has(id)) continue;
+        if (autoscaling?.hasPolicy !== true) continue;
+        wanted.add(id);
+        if (this.#open.has(id)) continue;
         if (now - (this.#askedAt.get(id) ?? Number.NEGATIVE_INFINITY) < POLICY_PERIOD_MS) continue;
         this.#askedAt.set(id, now);
         this.#askPolicy(state, { id, spec, autoscaling }, now);
       }
+    }
+    for (const id of this.#askedAt.keys()) {
+      if (wanted.has(id)) continue;
+      this.#askedAt.delete(id);
+      this.#last.delete(id);
     }
   }
 
@@ -90,23 +105,39 @@ export class UserFunctions {
     now: number,
   ): void {
     const { asks, onEvent, log } = this.#deps;
-    // The oldest of the newest version: what a policy remembers lives in its process.
+    const isReachable = ({ node }: ReplicaRecord): boolean =>
+      node !== undefined && state.nodes.get(node)?.isConnected === true;
     const canAnswer = (replica: ReplicaRecord): boolean =>
-      replica.version === spec.version && isReady(replica) && replica.desired === "run";
-    const asked = replicasOf(state, id).find(canAnswer);
+      replica.version === spec.version && isReady(replica) && replica.desired === "run" && isReachable(replica);
+    const asked = this.#replicaToAsk(id, replicasOf(state, id).filter(canAnswer));
     if (asked?.node === undefined) return;
     this.#open.add(id);
     const input = figures(state, { id, autoscaling }, now);
     void asks.ask(asked.id, asked.node, { kind: "policy", input }).then((answer) => {
       this.#open.delete(id);
       if (answer.kind === "policy") {
-        onEvent({ kind: "policyAnswered", deployment: id, target: answer.target, problem: "" });
+        this.#last.set(id, { replica: asked.id, failedCount: 0 });
+        onEvent({ kind: "policyAnswered", deployment: id, target: answer.target, problem: "", askedAt: now });
         return;
       }
+      const before = this.#last.get(id);
+      const failedCount = before?.replica === asked.id ? before.failedCount + 1 : 1;
+      this.#last.set(id, { replica: asked.id, failedCount });
       const problem = answer.kind === "failed" ? answer.reason : "it answered something else";
       log.warn({ deployment: id, problem }, "a scaling policy failed; the count stays");
-      onEvent({ kind: "policyAnswered", deployment: id, target: undefined, problem });
+      onEvent({ kind: "policyAnswered", deployment: id, target: undefined, problem, askedAt: now });
     });
+  }
+
+  /**
+   * The same as before, because what a policy remembers lives in its process; at first the oldest. Where it keeps failing the
+   * next one is asked: a run that never ends must not keep the count as it is for good.
+   */
+  #replicaToAsk(id: DeploymentId, replicas: readonly ReplicaRecord[]): ReplicaRecord | undefined {
+    const last = this.#last.get(id);
+    const at = replicas.findIndex((replica) => replica.id === last?.replica);
+    if (last === undefined || at < 0) return replicas[0];
+    return replicas[last.failedCount < POLICY_FAILURES_PER_REPLICA ? at : (at + 1) % replicas.length];
   }
 }
 
@@ -117,7 +148,9 @@ function figures(
 ): PolicyFigures {
   const history = state.loads.get(id);
   const mean = history === undefined ? undefined : meanOf(history, POLICY_WINDOW_MS, now);
-  const ready = replicasOf(state, id).filter((replica) => isReady(replica) && replica.desired === "run").length;
+  const isTaking = (replica: ReplicaRecord): boolean =>
+    isReady(replica) && replica.desired === "run" && hasShare(state, replica);
+  const ready = replicasOf(state, id).filter(isTaking).length;
   const { minReplicas, maxReplicas } = autoscaling;
   return {
     target: state.targets.get(id)?.target ?? 0,

@@ -28,6 +28,8 @@ export type RemoveReason =
   | "nodeDrains"
   /** It asks to be recycled, for instance because it uses too much memory. */
   | "retires"
+  /** Its version was given up, or another was deployed, before it had passed its steps. */
+  | "unproven"
   /** No kept release says how to run it. */
   | "unknown";
 

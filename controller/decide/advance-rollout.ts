@@ -1,6 +1,6 @@
 import type { ApplicationName, DeploymentId } from "../../core/ids.ts";
 import { splitDeploymentId } from "../../core/ids.ts";
-import type { DeploymentSpec, RolloutSpec } from "../../core/spec.ts";
+import type { DeploymentSpec } from "../../core/spec.ts";
 import type { Action } from "./action.ts";
 import {
   type ApplicationRecord,
@@ -9,15 +9,18 @@ import {
   effectiveRelease,
   isReady,
   isServing,
+  type Release,
   releaseOf,
   type ReplicaRecord,
   replicasOf,
   type Shift,
   type StageRecord,
+  storedStage,
 } from "./cluster.ts";
 import { NO_OUTCOMES, type Outcomes } from "./gate.ts";
 import type { Plan } from "./plan.ts";
-import { givenUpReason } from "./rollout.ts";
+import { isKnown, unprovenVersions } from "./unproven-versions.ts";
+import { type Beside, givenUpReason } from "./rollout.ts";
 import { advance, countFor, firstStage, isWatched, percentFor, type Watch } from "./rollout-stage.ts";
 import { rolloutViews, servingCount } from "./rollout-view.ts";
 
@@ -32,24 +35,49 @@ export function advanceRollout(plan: Plan, name: ApplicationName): void {
     const stage = stageOf(plan.state, one);
     if (stage !== undefined && stage.stage.kind !== "rolling") advanceDeployment(plan, one, stage);
   }
-  // Judged by where each stands now: old replicas may leave in this very turn, and the new ones must be reached by then.
-  const divided = dividedDeployments(plan.state, name);
-  for (const id of plan.state.shifts.keys()) {
-    if (splitDeploymentId(id).application === name && !divided.has(id)) {
-      plan.add({ kind: "shift", deployment: id, shift: undefined, reason: "over" });
+  shiftRequests(plan, name);
+}
+
+/**
+ * Divides the requests as the stages have it, once all of them are decided: old replicas may leave in this very turn, and
+ * the new ones must be reached by then.
+ */
+function shiftRequests(plan: Plan, name: ApplicationName): void {
+  const release = releaseInProgress(plan.state, name);
+  const wanted = new Map<DeploymentId, NonNullable<ReturnType<typeof shiftFor>>>();
+  for (const one of release === undefined ? [] : deploymentsOf(release)) {
+    const record = stageOf(plan.state, one);
+    const shift = record === undefined ? undefined : shiftFor(plan.state, one, record, plan.now);
+    if (shift !== undefined) wanted.set(one.id, shift);
+  }
+  for (const [deployment, shift] of wanted) {
+    if (!isSameShift(plan.state.shifts.get(deployment), shift)) {
+      plan.add({ kind: "shift", deployment, shift, reason: "stage" });
     }
+  }
+  for (const deployment of [...plan.state.shifts.keys()]) {
+    if (splitDeploymentId(deployment).application !== name || wanted.has(deployment)) continue;
+    plan.add({ kind: "shift", deployment, shift: undefined, reason: "over" });
   }
 }
 
-/** Deployments of the release in progress whose requests are divided between two versions. */
-function dividedDeployments(state: ClusterState, name: ApplicationName): ReadonlySet<DeploymentId> {
-  const release = releaseInProgress(state, name);
-  const divided = new Set<DeploymentId>();
-  for (const one of release === undefined ? [] : deploymentsOf(release)) {
-    const stage = stageOf(state, one);
-    if (stage !== undefined && stage.stage.kind !== "rolling") divided.add(one.id);
-  }
-  return divided;
+/**
+ * Whether the version that a new one is to be compared with must come back first: another release was rolling over it when
+ * this one was deployed, and took its replicas' places. Until it is whole again those serve on, and nothing is divided.
+ */
+export function isReturning(
+  state: ClusterState,
+  { id, spec }: { readonly id: DeploymentId; readonly spec: DeploymentSpec },
+  { stage, from }: StageRecord,
+  now: number,
+): boolean {
+  if (stage.kind !== "starting" || state.shifts.has(id)) return false;
+  if (servingCount(state, { deployment: id, version: from }, now) >= (state.targets.get(id)?.target ?? 0)) return false;
+  const unproven = unprovenVersions(state, id);
+  return replicasOf(state, id).some((replica) => {
+    const isOther = replica.version !== from && replica.version !== spec.version;
+    return isOther && !unproven.has(replica.version) && replica.desired === "run" && isReady(replica);
+  });
 }
 
 /** Where a deployment's newest version stands; undefined: it is not taking over from another. */
@@ -59,8 +87,8 @@ export function stageOf(
 ): StageRecord | undefined {
   const application = state.applications.get(splitDeploymentId(id).application);
   if (application === undefined || application.failure !== undefined || application.isDeleting) return undefined;
-  const { rollout, target, stable } = application;
-  const known = rollout?.generation === target ? rollout.stages[spec.name] : undefined;
+  const { target, stable } = application;
+  const known = storedStage(application, spec.name);
   if (known !== undefined) return known;
   if (stable === target) return undefined;
   const from = releaseOf(application, stable)?.spec.deployments.find((one) => one.name === spec.name)?.version;
@@ -93,11 +121,12 @@ function advanceDeployment(
   const { state, now } = plan;
   const application = state.applications.get(splitDeploymentId(id).application);
   if (application === undefined || application.failure !== undefined) return;
+  if (isReturning(state, { id, spec }, record, now)) return;
   const { rollout } = spec.options;
   const { name, target: generation, stable } = application;
   const target = state.targets.get(id)?.target ?? 0;
   const serving = servingCount(state, { deployment: id, version: spec.version }, now);
-  const shift = shiftTo(plan, { id, spec }, record);
+  const shift = currentShift(state, { id, spec }, record, now);
   if (stable === generation) {
     // It was promoted: only the old replicas still stand by.
     if (shift !== undefined && now >= shift.since + rollout.keepOldMs) {
@@ -114,8 +143,9 @@ function advanceDeployment(
       scores: record.scores,
       target,
       serving,
-      isPaused: application.rollout?.generation === generation && application.rollout.isPaused,
+      isPaused: isPaused(application),
       isKnown: isKnown(application, spec),
+      requestTimeoutMs: spec.options.requestTimeoutMs,
       verification: verification?.version === spec.version ? verification : undefined,
       watch: shift === undefined ? undefined : watchOf(shift),
     },
@@ -137,28 +167,49 @@ function advanceDeployment(
   }
 }
 
-/** Divides the requests as the stage has it; the shift there is now. */
-function shiftTo(
-  plan: Plan,
+type ShiftWish = Pick<Shift, "from" | "to" | "percent" | "match">;
+
+/** How a stage divides the requests; undefined: not at all, or not yet. */
+function shiftFor(
+  state: ClusterState,
   { id, spec }: { readonly id: DeploymentId; readonly spec: DeploymentSpec },
   record: StageRecord,
-): Shift | undefined {
+  now: number,
+): ShiftWish | undefined {
+  if (isReturning(state, { id, spec }, record, now)) return undefined;
+  const { stage, from } = record;
   // A table that gives a share names the replicas too, so those that are ready count, known to routers or not: after a
   // restart of the controller none is known at first, and users would be moved to and fro.
   const isReadyOne = (one: ReplicaRecord): boolean =>
     one.version === spec.version && one.desired === "run" && isReady(one);
-  const serving = replicasOf(plan.state, id).filter(isReadyOne).length;
-  const target = plan.state.targets.get(id)?.target ?? 0;
-  const percent = percentFor(record.stage, spec.options.rollout, { target, serving });
-  const before = plan.state.shifts.get(id);
-  const { match } = spec.options.rollout;
+  const serving = replicasOf(state, id).filter(isReadyOne).length;
+  const target = state.targets.get(id)?.target ?? 0;
+  const percent = percentFor(stage, spec.options.rollout, { target, serving });
   if (percent === undefined) return undefined;
-  const isSame = before?.to === spec.version && before.from === record.from && before.percent === percent;
-  if (!isSame) {
-    const shift = { from: record.from, to: spec.version, percent, match };
-    plan.add({ kind: "shift", deployment: id, shift, reason: "stage" });
-  }
-  return plan.state.shifts.get(id);
+  const before = state.shifts.get(id);
+  const isOngoing = before?.to === spec.version && before.from === from;
+  // A share is not taken back because more replicas are wanted by now, or one is just being started again: where none
+  // serves, routers give its requests to the others themselves.
+  const held = isOngoing && stage.kind === "step" ? Math.max(before.percent, percent) : percent;
+  const match = stage.kind === "step" || stage.kind === "switched" ? spec.options.rollout.match : [];
+  return { from, to: spec.version, percent: held, match };
+}
+
+function isSameShift(shift: Shift | undefined, { from, to, percent, match }: ShiftWish): boolean {
+  if (shift?.from !== from || shift.to !== to || shift.percent !== percent) return false;
+  return shift.match.length === match.length;
+}
+
+/** The shift there is, where it is the one that the stage asks for. */
+function currentShift(
+  state: ClusterState,
+  one: { readonly id: DeploymentId; readonly spec: DeploymentSpec },
+  record: StageRecord,
+  now: number,
+): Shift | undefined {
+  const shift = state.shifts.get(one.id);
+  const wish = shiftFor(state, one, record, now);
+  return wish !== undefined && isSameShift(shift, wish) ? shift : undefined;
 }
 
 function watchOf({ since, from, to, outcomes }: Shift): Watch {
@@ -172,19 +223,16 @@ function askVerify(
   { from }: StageRecord,
 ): void {
   const { state, now } = plan;
-  const asked = replicasOf(state, id).find((one) => one.version === spec.version && isServing(state, one, now));
+  const canAnswer = (one: ReplicaRecord): boolean =>
+    one.version === spec.version &&
+    isServing(state, one, now) &&
+    one.node !== undefined &&
+    state.nodes.get(one.node)?.isConnected === true;
+  const asked = replicasOf(state, id).find(canAnswer);
   if (asked === undefined) return;
   const { verifyTimeoutMs: timeoutMs } = spec.options.rollout;
   const question = { deployment: id, askedOf: asked.id, from, to: spec.version, timeoutMs };
   plan.add({ kind: "askVerify", ...question, reason: "serving" });
-}
-
-/** A release that served whole has the version: what it does is known. */
-function isKnown({ releases }: ApplicationRecord, { name, version }: DeploymentSpec): boolean {
-  return releases.some(
-    ({ hasServed, spec }) =>
-      hasServed === true && spec.deployments.some((one) => one.name === name && one.version === version),
-  );
 }
 
 /** Gives the target release up when one of its deployments cannot start, and was not running before in that version. */
@@ -215,8 +263,10 @@ function giveUp(
   application: ApplicationRecord,
   why: Pick<GiveUp, "deployment" | "reason" | "cause">,
 ): void {
-  const { name, target: generation } = application;
-  plan.add({ kind: "giveUp", application: name, generation, fallback: fallbackOf(plan, application), ...why });
+  const { name, target: generation, stable } = application;
+  // What was refused may run in a release between too: then only the one that served whole is surely without it.
+  const fallback = why.reason === "startsFailed" ? fallbackOf(plan, application) : stable;
+  plan.add({ kind: "giveUp", application: name, generation, fallback, ...why });
 }
 
 /**
@@ -227,6 +277,7 @@ function fallbackOf({ state, now }: Plan, application: ApplicationRecord): numbe
   const { stable, target: given } = application;
   const later = application.releases.filter(({ generation }) => generation > stable && generation < given);
   const serving = later
+    .filter((release) => hasNoSteps(application, release))
     .filter((release) =>
       deploymentsOf(release).every(
         ({ id, spec }) => servingCount(state, { deployment: id, version: spec.version }, now) > 0,
@@ -236,12 +287,43 @@ function fallbackOf({ state, now }: Plan, application: ApplicationRecord): numbe
   return Math.max(stable, ...serving);
 }
 
-/** Replicas of both versions, while they serve side by side; undefined: the new one takes over replica by replica. */
+/** Whether its versions were to take over replica by replica, without being watched or verified first. */
+function hasNoSteps(application: ApplicationRecord, release: Release): boolean {
+  const served = releaseOf(application, application.stable)?.spec.deployments ?? [];
+  return release.spec.deployments.every((spec) => {
+    const before = served.find(({ name }) => name === spec.name);
+    if (before === undefined || before.version === spec.version) return true;
+    return firstStage(spec.options.rollout, isKnown(application, spec)).kind === "rolling";
+  });
+}
+
+/**
+ * Replicas of both versions, while they serve side by side; undefined: the new one takes over replica by replica. One that
+ * is paused on that way stays where it is.
+ */
 export function besideOf(
+  state: ClusterState,
+  { id, spec }: { readonly id: DeploymentId; readonly spec: DeploymentSpec },
   record: StageRecord | undefined,
-  rollout: RolloutSpec,
-  target: number,
-): { readonly from: StageRecord["from"]; readonly newCount: number } | undefined {
-  const newCount = record === undefined ? undefined : countFor(record.stage, rollout, target);
-  return record === undefined || newCount === undefined ? undefined : { from: record.from, newCount };
+  now: number,
+): Beside | undefined {
+  if (record === undefined) return undefined;
+  const { stage, from } = record;
+  const target = state.targets.get(id)?.target ?? 0;
+  const newCount = countFor(stage, spec.options.rollout, target);
+  if (newCount !== undefined) return { from, oldCount: target, newCount };
+  const application = state.applications.get(splitDeploymentId(id).application);
+  if (application === undefined || !isPaused(application)) return undefined;
+  const running = replicasOf(state, id).filter(({ desired }) => desired === "run");
+  const newRunning = Math.min(target, running.filter(({ version }) => version === spec.version).length);
+  const oldRunning = running.filter(({ version }) => version === from).length;
+  const serving = servingCount(state, { deployment: id, version: spec.version }, now);
+  // New ones that do not serve yet take nobody's place.
+  const oldCount = Math.max(target - newRunning, Math.min(oldRunning, target - serving));
+  return { from, oldCount, newCount: newRunning };
+}
+
+/** Whether somebody stopped what is being rolled out. */
+export function isPaused({ rollout, target, stable }: ApplicationRecord): boolean {
+  return stable !== target && rollout?.generation === target && rollout.isPaused;
 }

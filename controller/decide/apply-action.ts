@@ -29,11 +29,7 @@ export function act(draft: StateDraft, action: Action, now: number): void {
       draft.change({ drains: without(draft.state.drains, action.node) });
       return;
     case "setTarget": {
-      const { deployment, target, reason } = action;
-      const before = draft.state.targets.get(deployment);
-      const roseAt = before !== undefined && target > before.target ? now : before?.roseAt;
-      if (reason === "gone") draft.removeTarget(deployment);
-      else draft.putTarget(deployment, { target, reason, roseAt });
+      setTarget(draft, action, now);
       return;
     }
     case "create":
@@ -47,8 +43,10 @@ export function act(draft: StateDraft, action: Action, now: number): void {
     case "pend":
       change(draft, action.replica, { pending: action.pending });
       return;
-    case "leave":
     case "drain":
+      change(draft, action.replica, { desired: "drain", drainingAt: now });
+      return;
+    case "leave":
     case "stop":
       change(draft, action.replica, { desired: action.kind });
       return;
@@ -90,8 +88,13 @@ export function applicationAfter(application: ApplicationRecord, action: StoredA
     );
     return { ...application, stable: action.generation, releases };
   }
-  const { rollout: _, ...rest } = application;
-  return { ...rest, stable: action.fallback, failure: { deployment: action.deployment, reason: action.cause } };
+  return {
+    ...application,
+    // How far it had come says which of its replicas may serve on.
+    rollout: application.rollout && { ...application.rollout, isPaused: false },
+    stable: action.fallback,
+    failure: { deployment: action.deployment, reason: action.cause },
+  };
 }
 
 function advanced(
@@ -118,6 +121,25 @@ function created(action: Extract<Action, { kind: "create" }>, now: number): Repl
     listed: undefined,
     unlisted: undefined,
   };
+}
+
+function setTarget(
+  draft: StateDraft,
+  { deployment, target, reason }: Extract<Action, { kind: "setTarget" }>,
+  now: number,
+): void {
+  const { targets, policies } = draft.state;
+  // Nothing runs that a policy could be asked of: what it said before would end the next start at once.
+  if (target === 0 && policies.has(deployment)) draft.change({ policies: without(policies, deployment) });
+  if (reason === "gone") {
+    draft.removeTarget(deployment);
+    return;
+  }
+  const before = targets.get(deployment);
+  const isRise = before !== undefined && target > before.target;
+  const wokeAt = isRise && before.target === 0 ? now : before?.wokeAt;
+  const roseAt = isRise ? now : before?.roseAt;
+  draft.putTarget(deployment, { target, reason, roseAt, ...(wokeAt === undefined ? {} : { wokeAt }) });
 }
 
 function change(draft: StateDraft, id: ReplicaId, to: Partial<ReplicaRecord>): void {

@@ -1,5 +1,15 @@
+import { LOAD_REPORT_MS } from "../../core/limits.ts";
 import type { AutoscalingSpec } from "../../core/spec.ts";
-import { type LoadHistory, type LoadMean, meanOf, newestOf, peakOf } from "./load-history.ts";
+import {
+  answeredPerReplica,
+  isSaturated,
+  type LoadHistory,
+  type LoadMean,
+  meanOf,
+  newestOf,
+  peakOf,
+  SAMPLES_KEPT_MS,
+} from "./load-history.ts";
 
 /**
  * How many replicas an autoscaled deployment is to have.
@@ -76,8 +86,6 @@ const RISE_WINDOWS = [1, 3, 10] as const;
 const TOLERANCE = 0.1;
 /** Standard deviations of a count of arrivals that pass for chance: once in 16,000 looks. */
 const CHANCE = 4;
-/** From so busy on a replica counts as doing all it can. */
-const SATURATED = 0.9;
 /** What waits already is to be worked off within this, or within a start. */
 const CATCH_UP_MS = 2_000;
 const NO_SIGNALS: Signals = { ongoing: 0, busy: 0, wait: 0, metric: 0 };
@@ -91,11 +99,11 @@ export function autoscale(input: AutoscaleInput, now: number): AutoscaleDecision
   if (bounded !== current) return { target: bounded, reason: "bounds", signals: NO_SIGNALS };
   if (history === undefined) return { target: current, reason: "unchanged", signals: NO_SIGNALS };
 
-  const last = newestOf(history);
-  if (current === 0) return fromZero(input, last, now);
+  if (current === 0) return fromZero(input, newestOf(history), now);
   const { policy } = input;
   if (policy !== undefined) {
     const target = clamp(Math.ceil(policy), minReplicas, maxReplicas);
+    const last = newestOf(history, LOAD_REPORT_MS);
     const signals = last === undefined ? NO_SIGNALS : signalsOf(input, last);
     return { target, reason: target === current ? "unchanged" : "policy", signals };
   }
@@ -103,15 +111,11 @@ export function autoscale(input: AutoscaleInput, now: number): AutoscaleDecision
 }
 
 /** What a mean asks for by each signal. */
-export function signalsOf({ spec, startMs, metric }: AutoscaleInput, mean: LoadMean): Signals {
+export function signalsOf({ spec, history, startMs, metric }: AutoscaleInput, mean: LoadMean): Signals {
   const busy = mean.busy / spec.targetUtilisation;
-  // Requests wait in routers only where every slot is taken; how busy replicas are is known up to a second later.
-  const isFull = mean.queued > 0 && mean.ready > 0;
-  const working = isFull ? mean.ready : mean.busy;
-  const perReplica = working > 0 ? mean.answeredPerSecond / working : 0;
+  const perReplica = history === undefined ? 0 : answeredPerReplica(history);
   let ongoing = mean.ongoing / spec.targetOngoingRequests;
-  const isSaturated = isFull || (mean.ready > 0 && mean.busy >= SATURATED * mean.ready);
-  if (isSaturated && perReplica > 0) {
+  if (isSaturated(mean) && perReplica > 0) {
     const catchUpSeconds = Math.max(CATCH_UP_MS, startMs) / 1_000;
     const needed = (mean.arrivedPerSecond + mean.queued / catchUpSeconds) / perReplica / spec.targetUtilisation;
     ongoing = Math.min(ongoing, Math.max(needed, busy));
@@ -126,10 +130,15 @@ export function signalsOf({ spec, startMs, metric }: AutoscaleInput, mean: LoadM
 }
 
 function fromZero(
-  { spec, history, startMs }: AutoscaleInput,
+  { spec, history, startMs, metric }: AutoscaleInput,
   last: LoadMean | undefined,
   now: number,
 ): AutoscaleDecision {
+  const byMetric = spec.metric === undefined || metric === undefined ? 0 : metric / spec.metric.targetPerReplica;
+  if (byMetric > 0) {
+    const signals = { ...NO_SIGNALS, metric: byMetric };
+    return { target: clamp(Math.ceil(byMetric - 1e-9), 1, spec.maxReplicas), reason: "loadRose", signals };
+  }
   const isAsked = last !== undefined && (last.queued > 0 || last.ongoing > 0 || last.arrived > 0);
   const isRecent = history?.lastActiveAt !== undefined && now - history.lastActiveAt < startMs + CATCH_UP_MS;
   if (!isAsked || !isRecent) return { target: 0, reason: "unchanged", signals: NO_SIGNALS };
@@ -141,26 +150,39 @@ function fromZero(
 function rise(input: AutoscaleInput, current: number, now: number): AutoscaleDecision | undefined {
   const { spec, history } = input;
   if (history === undefined) return undefined;
-  const last = newestOf(history);
+  // Over a round of reports: what one node tells within a moment would be a flood if all told as much all the time.
+  const last = newestOf(history, LOAD_REPORT_MS);
   if (last !== undefined) {
     const signals = signalsOf(input, last);
     const wanted = highest(signals);
-    if (wanted >= BURST * current && last.arrived >= BURST * CHANCE) return up(input, current, signals, "burst");
+    if (wanted >= BURST * current && isSurge(history, last)) return up(input, current, signals, "burst");
   }
-  const recent = meanOf(history, Math.max(1, spec.upscaleDelayMs), now);
+  const recent = meanOf(history, Math.max(LOAD_REPORT_MS, spec.upscaleDelayMs), now);
   // What a longer window remembers is not to be answered any more once it has gone.
   if (recent === undefined || highest(signalsOf(input, recent)) <= current) return undefined;
   let most: Signals | undefined;
   for (const times of RISE_WINDOWS) {
-    const windowMs = Math.max(1, spec.upscaleDelayMs * times);
+    const windowMs = Math.max(LOAD_REPORT_MS, spec.upscaleDelayMs * times);
     const mean = meanOf(history, windowMs, now);
     if (mean === undefined || mean.ms < Math.min(windowMs, spec.upscaleDelayMs)) continue;
     const signals = signalsOf(input, ahead(mean, input, windowMs, now));
-    const chance = mean.arrived > 0 ? CHANCE / Math.sqrt(mean.arrived) : 0;
+    // As many as there would have been if what there is were enough: chance itself makes more of them.
+    const arrived = (mean.arrived * current) / Math.max(current, highest(signals));
+    const chance = arrived > 0 ? CHANCE / Math.sqrt(arrived) : 0;
     const isRise = highest(signals) > current * (1 + Math.max(TOLERANCE, chance));
     if (isRise && (most === undefined || highest(signals) > highest(most))) most = signals;
   }
   return most === undefined ? undefined : up(input, current, most, "loadRose");
+}
+
+/** Whether more arrived in the last moments than chance makes of what arrived in the seconds before. */
+function isSurge(history: LoadHistory, last: LoadMean): boolean {
+  const all = meanOf(history, SAMPLES_KEPT_MS, history.samples.at(-1)?.at ?? 0);
+  const beforeMs = (all?.ms ?? 0) - last.ms;
+  const before = Math.max(0, (all?.arrived ?? 0) - last.arrived);
+  const expected = beforeMs > 0 ? (before / beforeMs) * last.ms : 0;
+  // The root of a count of arrivals deviates by a half, however many are expected.
+  return last.arrived >= BURST * CHANCE && 2 * (Math.sqrt(last.arrived) - Math.sqrt(expected)) > CHANCE;
 }
 
 /** What there will be by the time a replica that is wanted now can help, if the load goes on growing as it does. */
@@ -198,9 +220,9 @@ function fall(input: AutoscaleInput, current: number, now: number): AutoscaleDec
   const stay = { target: current, reason: "unchanged" as const, signals: NO_SIGNALS };
   if (history === undefined || isDeaf) return stay;
   const { downscaleDelayMs, scaleToZeroDelayMs, minReplicas } = spec;
-  const quietSince = history.lastActiveAt ?? history.since;
+  const quietSince = Math.max(history.lastActiveAt ?? history.since, history.since, input.roseAt);
   const metricNow = input.spec.metric === undefined ? 0 : (input.metric ?? Number.POSITIVE_INFINITY);
-  if (minReplicas === 0 && metricNow === 0 && now - Math.max(quietSince, history.since) >= scaleToZeroDelayMs) {
+  if (minReplicas === 0 && metricNow === 0 && now - quietSince >= scaleToZeroDelayMs) {
     return { target: 0, reason: "idle", signals: NO_SIGNALS };
   }
   if (now - Math.max(history.since, input.roseAt) < downscaleDelayMs) return stay;
@@ -213,7 +235,8 @@ function fall(input: AutoscaleInput, current: number, now: number): AutoscaleDec
     metric: byMetric,
   };
   // A span's mean may be below that of the last moments, which would ask for more again.
-  const moments = [newestOf(history), meanOf(history, Math.max(1, spec.upscaleDelayMs), now)];
+  const recent = meanOf(history, Math.max(LOAD_REPORT_MS, spec.upscaleDelayMs), now);
+  const moments = [newestOf(history, LOAD_REPORT_MS), recent];
   const asked = [overDelay, ...moments.map((mean) => (mean === undefined ? NO_SIGNALS : signalsOf(input, mean)))];
   const signals = asked.reduce((most, one) => (highest(one) > highest(most) ? one : most));
   // Just below what was asked for: one fewer must leave a gap, or the next moment's chance asks for it again.

@@ -5,6 +5,8 @@ import { type ClusterState, isReady, replicasOf, type TargetReason } from "./clu
 
 /** A metric that was not told again for so long is not believed any more. */
 export const METRIC_STALE_MS = 60_000;
+/** However long a start takes, no more than so much of a growth is believed to go on throughout. */
+export const LONGEST_START_MS = 30_000;
 /** Targets that say nothing about what was asked of the deployment. */
 const NO_COUNT: readonly TargetReason[] = ["startFailed", "removed", "callersRemain", "deleting"];
 
@@ -27,7 +29,7 @@ export function autoscaled(
       history: state.loads.get(id),
       startMs: startMsOf(state, id),
       metric: metric === undefined || now - metric.at > METRIC_STALE_MS ? undefined : metric.value,
-      policy: autoscaling.hasPolicy ? state.policies.get(id)?.target : undefined,
+      policy: autoscaling.hasPolicy ? policyOf(state, id) : undefined,
       isDeaf: isDeaf(state),
     },
     now,
@@ -36,13 +38,20 @@ export function autoscaled(
   return { ...decision, reason: reason === "unchanged" ? (before?.reason ?? "initial") : reason };
 }
 
-/** The slowest start of those that run now. */
+/** A count that was answered while nothing was to run, or before, is not about what runs now. */
+function policyOf({ policies, targets }: ClusterState, id: DeploymentId): number | undefined {
+  const answer = policies.get(id);
+  const wokeAt = targets.get(id)?.wokeAt;
+  return answer === undefined || (wokeAt !== undefined && answer.at < wokeAt) ? undefined : answer.target;
+}
+
+/** The slowest first start of those that run now. */
 function startMsOf(state: ClusterState, id: DeploymentId): number {
   let slowest = 0;
   for (const replica of replicasOf(state, id)) {
-    if (isReady(replica) && !replica.isAdopted) slowest = Math.max(slowest, replica.stateSince - replica.createdAt);
+    if (isReady(replica)) slowest = Math.max(slowest, replica.startMs ?? 0);
   }
-  return slowest;
+  return Math.min(slowest, LONGEST_START_MS);
 }
 
 /** Once for all deployments of a state. */

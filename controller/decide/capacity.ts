@@ -58,10 +58,11 @@ export function capacityOf(state: ClusterState, node: NodeId, without?: ReplicaI
   for (const replica of indexOf(state).ofNode(node).values()) {
     if (replica.id === without) continue;
     const resources = releaseWith(state, replica.deployment, replica.version)?.spec.options.resources;
-    if (resources !== undefined) {
-      for (const [name, amount] of amountsOf(resources)) free.set(name, (free.get(name) ?? 0) - amount);
+    // A replica that no release describes is taken to hold what one of its deployment does, and its GPUs whole.
+    const likely = resources ?? releaseWith(state, replica.deployment)?.spec.options.resources;
+    if (likely !== undefined) {
+      for (const [name, amount] of amountsOf(likely)) free.set(name, (free.get(name) ?? 0) - amount);
     }
-    // A replica that no release describes is taken to hold its GPUs whole.
     const held = resources === undefined || resources.gpus >= 1 ? UNITS : toUnits(resources.gpus);
     for (const id of replica.gpus) freeGpuUnits.set(id, (freeGpuUnits.get(id) ?? 0) - held);
   }

@@ -1,4 +1,4 @@
-import type { ReplicaId } from "../../core/ids.ts";
+import { type ReplicaId, splitDeploymentId } from "../../core/ids.ts";
 import { type Action, subjectOf } from "./action.ts";
 import { act } from "./apply-action.ts";
 import { capacityOf, type NodeCapacity } from "./capacity.ts";
@@ -8,7 +8,7 @@ import { StateDraft } from "./draft.ts";
 /**
  * Judges a plan by what must always hold, whoever made it: every action has a reason and something to act on, nothing
  * is done twice, no node is given more than it has, nothing is placed where it cannot run, and no replica that a router
- * may know is drained or stopped. Returns what is broken, in words; the controller refuses a plan that breaks anything.
+ * may know is drained or stopped. Returns what is broken, in words.
  */
 export function checkPlan(state: ClusterState, actions: readonly Action[], now: number): readonly string[] {
   const violations: string[] = [];
@@ -26,6 +26,39 @@ export function checkPlan(state: ClusterState, actions: readonly Action[], now: 
     if (action.kind === "bind") checkRoom(before, capacityOf(draft.state, action.node), action, broken);
   }
   return violations;
+}
+
+/** What is left of a plan when the applications whose part of it breaks something are left out, and what they break. */
+export type SoundPlan = { readonly actions: readonly Action[]; readonly violations: readonly string[] };
+
+/**
+ * A plan that may be performed: one application's mistake must not stop the others' replacements and drains. Where what is
+ * broken is no application's, nothing is left.
+ */
+export function soundPlan(state: ClusterState, actions: readonly Action[], now: number): SoundPlan {
+  const violations = checkPlan(state, actions, now);
+  if (violations.length === 0) return { actions, violations };
+  const byApplication = Map.groupBy(actions, (action) => applicationOf(state, actions, action) ?? "");
+  const common = byApplication.get("") ?? [];
+  let sound: readonly Action[] = checkPlan(state, common, now).length === 0 ? common : [];
+  for (const [name, own] of byApplication) {
+    if (name === "") continue;
+    // In the order in which they were decided: what one application gets another may have been refused for.
+    const kept = new Set([...sound, ...own]);
+    const more = actions.filter((action) => kept.has(action));
+    if (checkPlan(state, more, now).length === 0) sound = more;
+  }
+  return { actions: sound, violations };
+}
+
+function applicationOf(state: ClusterState, actions: readonly Action[], action: Action): string | undefined {
+  if ("application" in action) return action.application;
+  if ("deployment" in action) return splitDeploymentId(action.deployment).application;
+  if (!("replica" in action)) return undefined;
+  const { replica } = action;
+  const created = actions.find((one) => one.kind === "create" && one.replica === replica);
+  const deployment = created?.kind === "create" ? created.deployment : state.replicas.get(replica)?.deployment;
+  return deployment === undefined ? undefined : splitDeploymentId(deployment).application;
 }
 
 type Broken = (what: string) => void;

@@ -3,6 +3,7 @@ import {
   type ApplicationName,
   type DeploymentId,
   deploymentId,
+  type DeploymentName,
   type NodeId,
   type ReplicaId,
   splitDeploymentId,
@@ -27,6 +28,8 @@ export type Release = {
   readonly secrets: Readonly<Record<string, string>>;
   /** All of it served once; releases of an earlier version of this program do not say. */
   readonly hasServed?: boolean;
+  /** Deployments whose version in it had not passed its steps when another release was deployed over it. */
+  readonly unproven?: readonly DeploymentName[];
 };
 
 /** What is stored of an application. */
@@ -127,10 +130,14 @@ export type ReplicaRecord = {
   readonly report: ReplicaReport | undefined;
   /** When the state in `report` began. */
   readonly stateSince: number;
+  /** From the start of its first process to its being ready, or from its being placed; undefined: not seen. */
+  readonly startMs?: number;
   /** First table that lists it as it is now. */
   readonly listed: TableMark | undefined;
   /** First table without it since it leaves. */
   readonly unlisted: TableMark | undefined;
+  /** Since when it is to drain; undefined: it is not, or was before this controller knew it. */
+  readonly drainingAt?: number;
 };
 
 /** Replicas a deployment is to have, and why. */
@@ -139,6 +146,8 @@ export type Target = {
   readonly reason: TargetReason;
   /** When it last became higher; undefined: not since this controller started. */
   readonly roseAt?: number | undefined;
+  /** When it last rose from 0: what a policy answered to a question before is about nothing running. */
+  readonly wokeAt?: number | undefined;
 };
 
 /** Why a target is what it is. */
@@ -160,7 +169,12 @@ export type TargetReason =
   | "deleting";
 
 /** What a scaling policy answered last that was a count; `problem`: why it did not answer the last time, empty when it did. */
-export type PolicyAnswer = { readonly target: number | undefined; readonly problem: string };
+export type PolicyAnswer = {
+  readonly target: number | undefined;
+  readonly problem: string;
+  /** When the question was asked that `target` answers. */
+  readonly at: number;
+};
 
 /** Everything decisions are made from. Immutable; times are monotonic milliseconds of this controller. */
 export type ClusterState = {
@@ -241,6 +255,13 @@ function describe(application: ApplicationRecord): ReadonlyMap<DeploymentId, rea
     }
   }
   return described;
+}
+
+/** Where a deployment of the target release stands, as stored; undefined: at its first stage. */
+export function storedStage({ rollout, target }: ApplicationRecord, name: string): StageRecord | undefined {
+  // Names are users': one may be that of a property every object has.
+  if (rollout?.generation !== target || !Object.hasOwn(rollout.stages, name)) return undefined;
+  return rollout.stages[name];
 }
 
 /** Ids of a release's deployments with their specifications. */

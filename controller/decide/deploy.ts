@@ -4,6 +4,7 @@ import type { ApplicationSpec, DeploymentSpec } from "../../core/spec.ts";
 import { stableJson } from "../../core/version.ts";
 import { type ApplicationRecord, effectiveRelease, type Release } from "./cluster.ts";
 import { keptScale } from "./scale.ts";
+import { unprovenDeployments } from "./unproven-versions.ts";
 
 /** What a deploy changes, by deployment name. */
 export type DeployPlan = {
@@ -64,9 +65,7 @@ function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: D
   const release: Release = { generation, spec, secrets };
   const stable = before?.isDeleting === true ? 0 : (before?.stable ?? 0);
   // What is deployed again, by a rollback say, is kept once: going to and fro must not push the others out.
-  const older = (before?.releases ?? []).filter(
-    (other) => other.generation === stable || !isSame(other, { spec, secrets }),
-  );
+  const older = releasesOf(before).filter((other) => other.generation === stable || !isSame(other, { spec, secrets }));
   const kept = older.filter((other, i) => i < VERSIONS_KEPT || other.generation === stable);
   return {
     name: spec.name,
@@ -77,6 +76,14 @@ function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: D
     isDeleting: false,
     scale: keptScale(before, spec),
   };
+}
+
+/** Kept releases, the last one with what became of it: what it had not passed it never will. */
+function releasesOf(before: ApplicationRecord | undefined): readonly Release[] {
+  if (before === undefined) return [];
+  const unproven = unprovenDeployments(before);
+  if (unproven.length === 0) return before.releases;
+  return before.releases.map((release) => (release.generation === before.target ? { ...release, unproven } : release));
 }
 
 function planOf(current: Release | undefined, { spec: after, secrets }: DeployInput): DeployPlan {

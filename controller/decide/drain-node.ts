@@ -28,3 +28,12 @@ export function drainNode({ drain, desired, isReady, gracefulMs }: DrainingRepli
   if (now < deadlineAt - finishMs) return { kind: "stay" };
   return { kind: isReady ? "leave" : "stop", reason: "nodeDrains" };
 }
+
+/**
+ * How long a replica's ongoing requests get: its deployment's `gracefulShutdownTimeoutMs`, on a draining node no longer
+ * than until the deadline.
+ */
+export function drainTimeMs(drain: NodeDrain | undefined, drainingAt: number | undefined, gracefulMs: number): number {
+  if (drain === undefined || drainingAt === undefined) return gracefulMs;
+  return Math.max(0, Math.min(gracefulMs, Math.floor(drain.deadlineAt - drainingAt)));
+}

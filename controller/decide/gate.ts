@@ -9,7 +9,7 @@ import type { GateSpec } from "../../core/spec.ts";
  */
 
 /** How a version's requests ended while it was watched. */
-export type Outcomes = Pick<VersionLoad, "answered" | "failed" | "latencies">;
+export type Outcomes = Pick<VersionLoad, "sent" | "answered" | "failed" | "latencies">;
 
 /** What a judgement is made from. */
 export type GateInput = {
@@ -26,11 +26,14 @@ export type GateInput = {
 export type GateVerdict = { readonly kind: "holds" } | { readonly kind: "fails"; readonly cause: string };
 
 /** No request yet. */
-export const NO_OUTCOMES: Outcomes = { answered: 0, failed: 0, latencies: [] };
+export const NO_OUTCOMES: Outcomes = { sent: 0, answered: 0, failed: 0, latencies: [] };
 
 /** A rate that is worse by so many standard errors is no chance: once in 700 looks, and once in 6 at the end of a window. */
 const SURE = 3;
 const LIKELY = 1;
+/** One failure in few requests is a high rate, and says little: a version that errs on 0.5 % would be refused once in ten. */
+const LEAST_FAILED = 2;
+const LEAST_FAILED_EARLY = 3;
 /** Fewer requests than this say nothing of how long requests take. */
 const LEAST_TIMED = 10;
 /** A quantile counts only where so many requests took longer. */
@@ -65,7 +68,8 @@ function errorRate(gate: GateSpec, { newVersion, oldVersion, isOver }: GateInput
   const rate = failed / answered;
   const oldRate = oldVersion.answered === 0 ? 0 : oldVersion.failed / oldVersion.answered;
   const limit = Math.max(gate.most ?? 0, gate.mostTimes === undefined ? 0 : gate.mostTimes * oldRate);
-  if (rate <= limit || lowest(failed, answered, isOver ? LIKELY : SURE) <= limit) return undefined;
+  const isSeen = failed >= (isOver ? LEAST_FAILED : LEAST_FAILED_EARLY);
+  if (!isSeen || rate <= limit || lowest(failed, answered, isOver ? LIKELY : SURE) <= limit) return undefined;
   return (
     `errorRate ${percent(rate)} (${failed} of ${answered} requests) is above ${percent(limit)}; ` +
     `the old version's is ${percent(oldRate)}`
@@ -92,7 +96,9 @@ function latency(gate: GateSpec, { newVersion, oldVersion, isOver }: GateInput, 
   // At any time: half of them take longer than even the slowest of the old ones may.
   const half = latencyQuantile(newVersion.latencies, 0.5) ?? 0;
   if (half > limitOf(quantile)) return text(gate, "p50Ms", half, limitOf(quantile));
-  const ms = latencyQuantile(newVersion.latencies, share) ?? 0;
+  // A quantile of few requests is uncertain: the least that it may be, at two standard errors, is what counts.
+  const surely = share - 2 * Math.sqrt((share * (1 - share)) / answered);
+  const ms = latencyQuantile(newVersion.latencies, surely) ?? 0;
   return isOver && ms > limitOf(share) ? text(gate, `p${Math.round(share * 100)}Ms`, ms, limitOf(share)) : undefined;
 }
 

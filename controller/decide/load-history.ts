@@ -1,3 +1,5 @@
+import { LOAD_REPORT_MS } from "../../core/limits.ts";
+
 /**
  * What was asked of a deployment lately, as its scaling needs it: the last seconds in samples, and before that the peak of
  * each of some spans, because load must have been low for all of `downscaleDelayMs` before replicas go.
@@ -52,6 +54,10 @@ export const SAMPLES_KEPT_MS = 12_000;
 /** Peaks per `downscaleDelayMs`: a span is a fifteenth of it, at least LEAST_SPAN_MS. */
 const SPANS = 15;
 const LEAST_SPAN_MS = 1_000;
+/** From so busy on a replica counts as doing all it can. */
+const SATURATED = 0.9;
+/** What a replica gets done is seen over so long: a single moment may have arrivals of one node and answers of none. */
+const WORK_WINDOW_MS = 3_000;
 
 /** A history that begins now. */
 export function emptyHistory(now: number): LoadHistory {
@@ -95,10 +101,39 @@ export function meanOf(history: LoadHistory, windowMs: number, now: number): Loa
   };
 }
 
-/** What the newest sample says; undefined: there is none. */
-export function newestOf(history: LoadHistory): LoadMean | undefined {
+/** What the newest samples say, over `leastMs` at least where there are so many; undefined: there is none. */
+export function newestOf(history: LoadHistory, leastMs = 0): LoadMean | undefined {
   const newest = history.samples.at(-1);
-  return newest === undefined ? undefined : meanOf(history, newest.ms, newest.at);
+  return newest === undefined ? undefined : meanOf(history, Math.max(newest.ms, leastMs), newest.at);
+}
+
+/** Whether replicas do all they can. */
+export function isSaturated({ queued, ready, busy }: Pick<LoadSample, "queued" | "ready" | "busy">): boolean {
+  return ready > 0 && (queued > 0 || busy >= SATURATED * ready);
+}
+
+/**
+ * Requests that one replica answers in a second of work: as those did lately that had all they can do, or as all did
+ * where that was never so for as long as routers take to tell; 0: unknown.
+ */
+export function answeredPerReplica({ samples }: LoadHistory): number {
+  const [full, all] = [
+    { ms: 0, seconds: 0, answered: 0 },
+    { ms: 0, seconds: 0, answered: 0 },
+  ];
+  const from = (samples.at(-1)?.at ?? 0) - WORK_WINDOW_MS;
+  for (const sample of samples) {
+    // Requests wait in routers only where every slot is taken; how busy replicas are is known up to a second later.
+    const working = sample.queued > 0 && sample.ready > 0 ? sample.ready : sample.busy;
+    if (sample.at <= from || working === 0) continue;
+    for (const sum of isSaturated(sample) ? [full, all] : [all]) {
+      sum.ms += sample.ms;
+      sum.seconds += (working * sample.ms) / 1_000;
+      sum.answered += sample.answered;
+    }
+  }
+  const { seconds, answered } = full.ms >= LOAD_REPORT_MS ? full : all;
+  return seconds > 0 ? answered / seconds : 0;
 }
 
 /** The highest that was asked for within the last `windowMs`. */

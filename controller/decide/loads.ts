@@ -1,11 +1,11 @@
 import type { DeploymentId } from "../../core/ids.ts";
 import { type DeploymentLoad, mergeVersionLoads } from "../../core/load.ts";
-import { type ClusterState, deploymentsOf, effectiveRelease, isReady } from "./cluster.ts";
+import { type ClusterState, deploymentsOf, effectiveRelease, isReady, type ReplicaRecord } from "./cluster.ts";
 import { emptyHistory, type LoadHistory, recorded } from "./load-history.ts";
 import { NO_USAGE, type Usage, used } from "./usage.ts";
 
-/** What a deployment's replicas are like at a moment. */
-type Replicas = { ready: number; busy: number; idle: number; gpus: number };
+/** What a deployment's replicas are like at a moment; `taking` and `busy` of those that requests are sent to. */
+type Replicas = { ready: number; taking: number; busy: number; idle: number; gpus: number };
 
 /**
  * What changes of the state after a look at what routers tell and replicas do, `ms` after the one before. Histories are kept of
@@ -26,7 +26,7 @@ export function withLoads(
       const { autoscaling } = spec.options;
       if (autoscaling === undefined) continue;
       const load = byId.get(id);
-      const { ready, busy } = replicas.get(id) ?? NO_REPLICAS;
+      const { taking: ready, busy } = replicas.get(id) ?? NO_REPLICAS;
       const { queued = 0, ongoingMean: ongoing = 0, arrived = 0, answered = 0 } = load ?? {};
       const sample = { at: now, ms, ongoing, queued, arrived, answered, busy, ready };
       histories.set(id, recorded(state.loads.get(id) ?? emptyHistory(now), sample, autoscaling.downscaleDelayMs));
@@ -64,7 +64,21 @@ export function withForgottenLoads(
   return { loads: new Map([...state.loads].map(begin)) };
 }
 
-const NO_REPLICAS: Readonly<Replicas> = { ready: 0, busy: 0, idle: 0, gpus: 0 };
+const NO_REPLICAS: Readonly<Replicas> = { ready: 0, taking: 0, busy: 0, idle: 0, gpus: 0 };
+
+/**
+ * Whether requests are sent to a replica of that version once it is ready: one that stands by after a switch, or is to be
+ * verified first, is no capacity.
+ */
+export function hasShare(
+  { shifts }: Pick<ClusterState, "shifts">,
+  { deployment, version }: Pick<ReplicaRecord, "deployment" | "version">,
+): boolean {
+  const shift = shifts.get(deployment);
+  if (shift === undefined) return true;
+  if (version === shift.from) return shift.percent < 100;
+  return version === shift.to && (shift.percent > 0 || shift.match.length > 0);
+}
 
 function replicasByDeployment(state: ClusterState): ReadonlyMap<DeploymentId, Replicas> {
   const all = new Map<DeploymentId, Replicas>();
@@ -75,8 +89,10 @@ function replicasByDeployment(state: ClusterState): ReadonlyMap<DeploymentId, Re
     if (!isReady(replica)) continue;
     const { utilisation = 0, ongoing = 0 } = replica.report ?? {};
     one.ready += 1;
-    one.busy += utilisation;
     if (utilisation === 0 && ongoing === 0) one.idle += 1;
+    if (!hasShare(state, replica)) continue;
+    one.taking += 1;
+    one.busy += utilisation;
   }
   return all;
 }

@@ -1,6 +1,6 @@
 import type { ApplicationName, DeploymentId, ReplicaId } from "../../core/ids.ts";
 import { randomSuffix } from "../../core/random.ts";
-import { advanceRollout, besideOf, hasSwitched, stageOf } from "./advance-rollout.ts";
+import { advanceRollout, besideOf, hasSwitched, isPaused, isReturning, stageOf } from "./advance-rollout.ts";
 import { autoscaled } from "./autoscaled.ts";
 import {
   type ApplicationRecord,
@@ -54,13 +54,21 @@ function rollDeployment(plan: Plan, wanted: Wanted): void {
   const spec = version === undefined ? undefined : releaseWith(state, deployment, version)?.spec;
   const stage = spec === undefined ? undefined : stageOf(state, { id: deployment, spec });
   const { maxSurge, maxUnavailable } = spec?.options.rollout ?? NO_BUDGET;
+  const returning =
+    spec !== undefined && stage !== undefined && isReturning(state, { id: deployment, spec }, stage, now)
+      ? stage.from
+      : undefined;
+  const next = returning ?? version;
   const steps = rollout(
     {
-      version,
+      version: next,
       target: count,
       isHeld: wanted.reason === "callersRemain",
-      replicas: rolloutViews(state, { deployment, wanted: version }, now),
-      beside: spec === undefined ? undefined : besideOf(stage, spec.options.rollout, count),
+      replicas: rolloutViews(state, { deployment, wanted: next }, now),
+      beside:
+        spec === undefined || returning !== undefined
+          ? undefined
+          : besideOf(state, { id: deployment, spec }, stage, now),
       maxSurge,
       maxUnavailable,
       wouldFitWithout: (pending, other) => wouldFitWithout(plan.state, pending, other),
@@ -103,6 +111,7 @@ function wouldFitWithout(state: ClusterState, pending: ReplicaId, other: Replica
 /** Whether the target release serves fully: enough of every deployment, and no router sends to an outdated replica. */
 function isWhole({ state, now }: Plan, application: ApplicationRecord, wanted: readonly Wanted[]): boolean {
   if (application.failure !== undefined || application.stable === application.target) return false;
+  if (isPaused(application)) return false;
   if (effectiveRelease(application) === undefined) return false;
   return wanted.every(({ deployment, version, target: count }) => {
     if (version === undefined) return true;

@@ -49,7 +49,7 @@ export function keptVersions(application: ApplicationRecord): readonly KeptVersi
 function servedBefore(application: ApplicationRecord, current: Release | undefined): Release | "noneBefore" {
   const older = application.releases.filter(({ generation }) => generation < (current?.generation ?? 0));
   const served = older.find(({ hasServed, generation }) => hasServed === true || generation === application.stable);
-  return served ?? older[0] ?? "noneBefore";
+  return served ?? "noneBefore";
 }
 
 function named(application: ApplicationRecord, start: string): Release | "unknownVersion" | "severalVersions" {

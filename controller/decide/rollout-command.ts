@@ -48,10 +48,13 @@ export function rolloutCommand(
         release === undefined ? undefined : deploymentsOf(release).find(({ spec }) => spec.name === first);
       const id = deployment?.id ?? (release === undefined ? undefined : deploymentsOf(release)[0]?.id);
       if (id === undefined) return { kind: "refuse", reason: "noRollout" };
-      const { rollout: _, ...rest } = application;
       return {
         kind: "store",
-        record: { ...rest, failure: { deployment: id, reason: "the rollout was aborted by hand" } },
+        record: {
+          ...application,
+          rollout: { ...current, isPaused: false },
+          failure: { deployment: id, reason: "the rollout was aborted by hand" },
+        },
       };
     }
   }
@@ -60,10 +63,10 @@ export function rolloutCommand(
 /** Stages of all deployments that have any, all of them at the last. */
 function rolling(state: ClusterState, application: ApplicationRecord): Readonly<Record<string, StageRecord>> {
   const release = effectiveRelease(application);
-  const stages: Record<string, StageRecord> = {};
+  const stages: [name: string, stage: StageRecord][] = [];
   for (const { id, spec } of release === undefined ? [] : deploymentsOf(release)) {
     const record = stageOf(state, { id, spec });
-    if (record !== undefined) stages[spec.name] = { ...record, stage: { kind: "rolling" } };
+    if (record !== undefined) stages.push([spec.name, { ...record, stage: { kind: "rolling" } }]);
   }
-  return stages;
+  return Object.fromEntries(stages);
 }

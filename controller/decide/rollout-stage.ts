@@ -1,5 +1,5 @@
 import type { RolloutSpec } from "../../core/spec.ts";
-import { judge, type Outcomes } from "./gate.ts";
+import { judge, NO_OUTCOMES, type Outcomes } from "./gate.ts";
 
 /**
  * How a deployment's requests move from its old version to a new one:
@@ -32,6 +32,8 @@ export type StageInput = {
   readonly isPaused: boolean;
   /** It served before: what verify and steps are to find out is known. */
   readonly isKnown: boolean;
+  /** Longest that one of its requests may take, in milliseconds. */
+  readonly requestTimeoutMs: number;
   /** What verify came to; undefined: it was not asked. */
   readonly verification: Verification | undefined;
   /** Scores of this version's verification. */
@@ -53,7 +55,7 @@ export type Watch = { readonly since: number; readonly newVersion: Outcomes; rea
 export type StageDecision =
   | {
       readonly kind: "wait";
-      readonly reason: "starting" | "verifying" | "watching" | "paused" | "lastStep" | "rolling";
+      readonly reason: "starting" | "verifying" | "watching" | "unanswered" | "paused" | "lastStep" | "rolling";
     }
   | { readonly kind: "ask"; readonly reason: "serving" }
   | {
@@ -81,8 +83,9 @@ export function countFor(stage: RolloutStage, { strategy, steps }: RolloutSpec, 
       return shareOf(target, steps[stage.index] ?? 100);
     case "starting":
     case "verifying":
-      if (strategy === "blueGreen") return target;
-      return strategy === "canary" ? shareOf(target, steps[0] ?? 100) : Math.min(1, target);
+      // One at least: a deployment that rests at none must not get a version that nobody has seen start.
+      if (strategy === "blueGreen") return Math.max(1, target);
+      return strategy === "canary" ? shareOf(target, steps[0] ?? 100) : 1;
   }
 }
 
@@ -159,8 +162,7 @@ function verified({ spec, verification, isPaused }: StageInput): StageDecision {
   if (verification.kind !== "passed") return { kind: "wait", reason: "verifying" };
   const { scores } = verification;
   const gates = spec.gates.filter(({ metric }) => isScore(metric));
-  const none = { answered: 0, failed: 0, latencies: [] };
-  const verdict = judge({ gates, newVersion: none, oldVersion: none, scores, isOver: true });
+  const verdict = judge({ gates, newVersion: NO_OUTCOMES, oldVersion: NO_OUTCOMES, scores, isOver: true });
   if (verdict.kind === "fails") return { kind: "refuse", reason: "gateFailed", cause: verdict.cause };
   if (isPaused) return { kind: "wait", reason: "paused" };
   return { kind: "advance", stage: next(spec), scores, reason: "verified" };
@@ -172,10 +174,17 @@ function stepped(input: StageInput, now: number): StageDecision {
   const percent = spec.steps[stage.index] ?? 100;
   if (percentFor(stage, spec, { target, serving }) !== percent) return { kind: "wait", reason: "starting" };
   if (!isWatched(input, now)) return { kind: "wait", reason: "watching" };
+  if (isUnanswered(input, now)) return { kind: "wait", reason: "unanswered" };
   if (isPaused) return { kind: "wait", reason: "paused" };
   const index = stage.index + 1;
   if (index >= spec.steps.length) return { kind: "wait", reason: "lastStep" };
   return { kind: "advance", stage: stepAt(spec, index), reason: "gatesHold" };
+}
+
+/** It was sent requests, and has answered none: its gates have nothing to go by before the first deadlines have passed. */
+function isUnanswered({ watch, requestTimeoutMs }: StageInput, now: number): boolean {
+  if (watch === undefined || now - watch.since > 2 * requestTimeoutMs) return false;
+  return watch.newVersion.sent > 0 && watch.newVersion.answered === 0;
 }
 
 /** The stage in which users first reach the new version. */
@@ -193,5 +202,5 @@ function isScore(metric: string): boolean {
 }
 
 function shareOf(target: number, percent: number): number {
-  return Math.min(target, Math.max(1, Math.ceil((target * percent) / 100)));
+  return Math.max(1, Math.ceil((target * percent) / 100));
 }

@@ -9,6 +9,7 @@ import {
   type ReplicaRecord,
   replicasOf,
 } from "./cluster.ts";
+import { unprovenVersions } from "./unproven-versions.ts";
 import type { RolloutReplica } from "./rollout.ts";
 
 /** A deployment's replicas as its rollout sees them; `wanted` is the version that is to run. */
@@ -17,11 +18,13 @@ export function rolloutViews(
   { deployment, wanted }: { readonly deployment: DeploymentId; readonly wanted: Version | undefined },
   now: number,
 ): readonly RolloutReplica[] {
+  const unproven = unprovenVersions(state, deployment);
   return replicasOf(state, deployment).map((replica) => {
     const isUnknown = releaseWith(state, deployment, replica.version) === undefined;
     // What a kept release describes and another has replaced is surely not wanted, so no report is to be waited for.
     const isSurelyOutdated = !isUnknown && replica.version !== wanted;
-    return { ...view(state, replica, now), isUnknown, isHeld: isHeld(state, replica, now) && !isSurelyOutdated };
+    const held = isHeld(state, replica, now) && !isSurelyOutdated;
+    return { ...view(state, replica, now), isUnknown, isUnproven: unproven.has(replica.version), isHeld: held };
   });
 }
 
@@ -30,7 +33,11 @@ export function isHeld(state: ClusterState, replica: ReplicaRecord, now: number)
   return replica.isAdopted && now < state.graceUntil;
 }
 
-function view(state: ClusterState, replica: ReplicaRecord, now: number): Omit<RolloutReplica, "isHeld" | "isUnknown"> {
+function view(
+  state: ClusterState,
+  replica: ReplicaRecord,
+  now: number,
+): Omit<RolloutReplica, "isHeld" | "isUnknown" | "isUnproven"> {
   return {
     id: replica.id,
     version: replica.version,

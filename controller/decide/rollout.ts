@@ -45,6 +45,8 @@ export type RolloutReplica = {
   readonly isHeld: boolean;
   /** No release says how to run it, so it cannot be told to drain. */
   readonly isUnknown: boolean;
+  /** Its version is not the wanted one, and has not passed what its rollout asked of it. */
+  readonly isUnproven: boolean;
   readonly createdAt: number;
 };
 
@@ -56,13 +58,16 @@ export type RolloutInput = {
   readonly isHeld: boolean;
   readonly replicas: readonly RolloutReplica[];
   /** Replicas of two versions serve side by side, so many of the new one; undefined: the wanted version takes over. */
-  readonly beside?: { readonly from: Version; readonly newCount: number } | undefined;
+  readonly beside?: Beside | undefined;
   /** See `RolloutSpec`. */
   readonly maxSurge: number;
   readonly maxUnavailable: number;
   /** Whether the pending replica would fit if the other were not there. */
   readonly wouldFitWithout: (pending: ReplicaId, other: ReplicaId) => boolean;
 };
+
+/** How many of which version serve beside the wanted one, and how many of that. */
+export type Beside = { readonly from: Version; readonly oldCount: number; readonly newCount: number };
 
 /** What the rollout does next. */
 export type RolloutStep =
@@ -77,9 +82,14 @@ export function surgeOf(target: number, maxSurge: number): number {
   return maxSurge >= 1 ? maxSurge : Math.ceil(target * maxSurge);
 }
 
-/** Replicas that may be missing of the target meanwhile: a share is rounded down. */
-export function unavailableOf(target: number, maxUnavailable: number): number {
-  return maxUnavailable >= 1 ? maxUnavailable : Math.floor(target * maxUnavailable);
+/**
+ * Replicas that may be missing of the target meanwhile: a share is rounded down. At least one where none may come first,
+ * because nothing could ever be replaced then.
+ */
+export function unavailableOf(target: number, budget: Pick<RolloutInput, "maxSurge" | "maxUnavailable">): number {
+  const { maxSurge, maxUnavailable } = budget;
+  const unavailable = maxUnavailable >= 1 ? maxUnavailable : Math.floor(target * maxUnavailable);
+  return unavailable === 0 && surgeOf(target, maxSurge) === 0 ? 1 : unavailable;
 }
 
 /** Decides a deployment's next steps. */
@@ -130,9 +140,9 @@ export function givenUpReason(replicas: readonly RolloutReplica[], version: Vers
 
 /** Both versions have their counts, and neither makes room for the other. Any third one goes. */
 function sideBySide(
-  { replicas, target }: RolloutInput,
+  { replicas }: RolloutInput,
   version: Version,
-  { from, newCount }: NonNullable<RolloutInput["beside"]>,
+  { from, oldCount, newCount }: Beside,
 ): readonly RolloutStep[] {
   const running = replicas.filter(({ desired }) => desired === "run");
   const others = running.filter((replica) => replica.version !== version && replica.version !== from);
@@ -153,7 +163,7 @@ function sideBySide(
   };
   return [
     ...others.flatMap((replica) => removal(replica, replica.isUnknown ? "unknown" : "replaced")),
-    ...keep(from, target),
+    ...keep(from, oldCount),
     ...keep(version, newCount),
   ];
 }
@@ -176,25 +186,27 @@ function removal(replica: RolloutReplica, reason: RemoveReason): RolloutStep[] {
 
 /**
  * Outdated replicas that do not start go at once: they serve nobody and hold what the wanted ones may need. So do those
- * that no release describes: their node can be told nothing while it has one, not even to start what is wanted. Of the
- * others as many stay as the wanted ones that serve are short of the target.
+ * that no release describes: their node can be told nothing while it has one, not even to start what is wanted. And so do
+ * those of a version that never passed its steps, because no user's request may reach them. Of the others as many stay as the wanted ones that serve are short of the target.
  */
 function outdatedRemovals(
   outdated: readonly RolloutReplica[],
   wanted: readonly RolloutReplica[],
-  { version, target, maxUnavailable }: RolloutInput,
+  input: RolloutInput,
 ): { removals: RolloutStep[]; kept: readonly RolloutReplica[] } {
+  const { version, target } = input;
   const replacedFor = ({ leaving }: RolloutReplica): RemoveReason =>
     version === undefined ? "removed" : (leaving ?? "replaced");
-  const useless = outdated.filter((replica) => replica.isFailing || replica.isUnknown || replica.node === undefined);
+  const useless = outdated.filter((replica) => isUseless(replica) || replica.isUnproven);
   const useful = outdated.filter((replica) => !useless.includes(replica));
   const serving = wanted.filter(({ isServing }) => isServing).length;
-  const least = target - unavailableOf(target, maxUnavailable);
+  const least = target - unavailableOf(target, input);
   const keptCount = Math.min(useful.length, Math.max(0, least - serving));
   const leastUsefulFirst = byUse(useful);
   const removed = leastUsefulFirst.slice(0, useful.length - keptCount);
   const reasonOf = (replica: RolloutReplica): RemoveReason => {
     if (replica.isUnknown) return "unknown";
+    if (replica.isUnproven) return "unproven";
     return version === undefined || replica.version === version ? replacedFor(replica) : "outdatedAndFailing";
   };
   return {
@@ -204,6 +216,10 @@ function outdatedRemovals(
     ],
     kept: leastUsefulFirst.slice(removed.length),
   };
+}
+
+function isUseless({ isFailing, isUnknown, node }: RolloutReplica): boolean {
+  return isFailing || isUnknown || node === undefined;
 }
 
 /** Those to remove when there are more than the target. */

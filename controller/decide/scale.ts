@@ -43,14 +43,14 @@ export function keptScale(
   after: ApplicationRecord["releases"][number]["spec"],
 ): Readonly<Record<string, number>> {
   const was = before === undefined || before.isDeleting ? undefined : effectiveRelease(before)?.spec.deployments;
-  const kept: Record<string, number> = {};
+  const kept: [name: string, count: number][] = [];
   for (const [name, count] of Object.entries(before?.scale ?? {})) {
     const old = was?.find((one) => one.name === name)?.options;
     const now = after.deployments.find((one) => one.name === name)?.options;
     if (old === undefined || now === undefined || (old.autoscaling === undefined) !== (now.autoscaling === undefined)) {
       continue;
     }
-    if (old.numReplicas === now.numReplicas) kept[name] = count;
+    if (old.numReplicas === now.numReplicas) kept.push([name, count]);
   }
-  return kept;
+  return Object.fromEntries(kept);
 }

@@ -59,7 +59,7 @@ export function target(
 
 /** A count asked for by hand goes before the declared one. */
 function declared({ scale }: ApplicationRecord, { name, options }: DeploymentSpec): Scaled {
-  const manual = scale?.[name];
+  const manual = scale !== undefined && Object.hasOwn(scale, name) ? scale[name] : undefined;
   if (manual !== undefined) return { target: manual, reason: "scaledByHand" };
   return { target: options.numReplicas, reason: "declared" };
 }

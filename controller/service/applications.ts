@@ -4,7 +4,7 @@ import type { ApplicationSpec } from "../../core/spec.ts";
 import { parseApplicationSpec, parseBundleManifest } from "../../core/spec-validate.ts";
 import { applicationVersion } from "../../core/version.ts";
 import type { Controller } from "../controller.ts";
-import type { ApplicationRecord } from "../decide/cluster.ts";
+import { type ApplicationRecord, replicasOf } from "../decide/cluster.ts";
 import { keptVersions } from "../decide/rollback.ts";
 import type { RolloutCommand } from "../decide/rollout-command.ts";
 import type { BlobStore } from "../state/blob-store.ts";
@@ -124,9 +124,7 @@ export function explain({ controller }: ApplicationsDeps, name: string, deployme
     );
   }
   const view = deploymentView(state, known.application, known.id);
-  const pending = [...state.replicas.values()].filter(
-    (replica) => replica.deployment === known.id && replica.pending !== undefined,
-  );
+  const pending = replicasOf(state, known.id).filter((replica) => replica.pending !== undefined);
   return jsonResponse(200, {
     deployment: known.id,
     status: view.status,

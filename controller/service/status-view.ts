@@ -1,4 +1,10 @@
-import { type DeploymentId, deploymentId, splitDeploymentId } from "../../core/ids.ts";
+import {
+  type ApplicationName,
+  type DeploymentId,
+  deploymentId,
+  type NodeId,
+  splitDeploymentId,
+} from "../../core/ids.ts";
 import type { ReplicaState } from "../../core/replica-state.ts";
 import type {
   ApplicationStatusView,
@@ -17,6 +23,7 @@ import {
   type ClusterState,
   deploymentsOf,
   effectiveRelease,
+  indexOf,
   type NodeRecord,
   releaseOf,
   type ReplicaRecord,
@@ -46,9 +53,8 @@ export function clusterStatus(
 export function applicationView(state: ClusterState, application: ApplicationRecord): ApplicationStatusView {
   const release = effectiveRelease(application);
   const effective = release === undefined || application.isDeleting ? [] : deploymentsOf(release).map(({ id }) => id);
-  const left = [...state.replicas.values()].map(({ deployment }) => deployment);
-  const isOurs = (id: DeploymentId): boolean => id.startsWith(`${application.name}/`);
-  const ids = [...new Set([...effective, ...left.filter(isOurs)])];
+  const left = [...indexOf(state).ofApplication(application.name).values()].map(({ deployment }) => deployment);
+  const ids = [...new Set([...effective, ...left])];
   const failed = application.failure?.deployment;
   const isFailureShown = failed !== undefined && !ids.includes(failed) && !application.isDeleting;
   const deployments = [...ids, ...(isFailureShown ? [failed] : [])].map((id) => deploymentView(state, application, id));
@@ -163,7 +169,7 @@ export function findDeployment(
   applicationName: string,
   name: string,
 ): { readonly application: ApplicationRecord; readonly id: DeploymentId } | undefined {
-  const application = [...state.applications.values()].find((candidate) => candidate.name === applicationName);
+  const application = state.applications.get(applicationName as ApplicationName);
   const spec = application?.releases.flatMap((release) => release.spec.deployments).find((one) => one.name === name);
   if (application === undefined || spec === undefined) return undefined;
   return { application, id: deploymentId(application.name, spec.name) };
@@ -202,9 +208,8 @@ function stateOf({ desired, report }: ReplicaRecord): ReplicaState {
   return "draining";
 }
 
-function resourcesOf(state: ClusterState, node: NodeStatusView["id"]): NodeStatusView["resources"] {
-  const record = [...state.nodes.values()].find(({ id }) => id === node);
-  const capacity = record === undefined ? undefined : capacityOf(state, record.id);
+function resourcesOf(state: ClusterState, node: NodeId): NodeStatusView["resources"] {
+  const capacity = capacityOf(state, node);
   const total: Record<string, number> = {};
   const allocated: Record<string, number> = {};
   if (capacity === undefined) return { total, allocated };

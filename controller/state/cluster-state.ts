@@ -1,5 +1,12 @@
 import type { NodeRegistration, NodeReport, ReplicaReport } from "../../core/assignment.ts";
-import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "../../core/ids.ts";
+import {
+  type ApplicationName,
+  type DeploymentId,
+  type NodeId,
+  type ReplicaId,
+  splitDeploymentId,
+  type Version,
+} from "../../core/ids.ts";
 import { RECOVERY_GRACE_MS } from "../../core/limits.ts";
 import type { DeploymentLoad } from "../../core/load.ts";
 import type { Action } from "../decide/action.ts";
@@ -13,6 +20,7 @@ import type {
   Target,
 } from "../decide/cluster.ts";
 import { StateDraft } from "../decide/draft.ts";
+import { autoscalingOf, withoutUnused } from "../decide/forget-told.ts";
 import { withForgottenLoads, withLoads } from "../decide/loads.ts";
 import type { Verification } from "../decide/rollout-stage.ts";
 
@@ -42,6 +50,7 @@ export type ClusterEvent =
       readonly deployment: DeploymentId;
       readonly target: number | undefined;
       readonly problem: string;
+      readonly askedAt: number;
     }
   /** What a version's `verify` came to; undefined: the replica that ran it is gone, and another one is to be asked. */
   | {
@@ -99,14 +108,23 @@ export function applyEvent(state: ClusterState, event: ClusterEvent, now: number
 function takeIn(draft: StateDraft, event: ClusterEvent, now: number): void {
   switch (event.kind) {
     case "applicationStored": {
-      const applications = new Map(draft.state.applications).set(event.application.name, event.application);
+      const { application } = event;
+      const before = draft.state.applications.get(application.name);
+      const applications = new Map(draft.state.applications).set(application.name, application);
       draft.change({ applications });
+      // What a `verify` said is said of one deploy: what it did not like may be mended by the next.
+      if (before?.target !== application.target || application.failure !== undefined) {
+        forgetVerifications(draft, application.name);
+      }
+      draft.change(withoutUnused(draft.state, application.name));
       return;
     }
     case "applicationRemoved": {
       const applications = new Map(draft.state.applications);
       applications.delete(event.name);
       draft.change({ applications });
+      forgetVerifications(draft, event.name);
+      draft.change(withoutUnused(draft.state, event.name));
       return;
     }
     case "acted":
@@ -167,6 +185,8 @@ function takeInTold(draft: StateDraft, event: ToldEvent, now: number): void {
       return;
     case "metricTold": {
       const { deployment, value } = event;
+      // It was read while a deploy took the metric away.
+      if (autoscalingOf(draft.state, deployment)?.metric === undefined) return;
       draft.change({ metrics: new Map(draft.state.metrics).set(deployment, { value, at: now }) });
       return;
     }
@@ -182,13 +202,24 @@ function takeInTold(draft: StateDraft, event: ToldEvent, now: number): void {
       return;
     }
     case "policyAnswered": {
-      const { deployment, problem } = event;
+      const { deployment, problem, askedAt } = event;
+      if (autoscalingOf(draft.state, deployment)?.hasPolicy !== true) return;
       const { policies } = draft.state;
-      const target = event.target ?? policies.get(deployment)?.target;
-      draft.change({ policies: new Map(policies).set(deployment, { target, problem }) });
+      const before = policies.get(deployment);
+      const answer =
+        event.target === undefined && before !== undefined
+          ? { ...before, problem }
+          : { target: event.target, problem, at: askedAt };
+      draft.change({ policies: new Map(policies).set(deployment, answer) });
       return;
     }
   }
+}
+
+function forgetVerifications(draft: StateDraft, name: ApplicationName): void {
+  const { verifications } = draft.state;
+  const kept = [...verifications].filter(([id]) => splitDeploymentId(id).application !== name);
+  if (kept.length < verifications.size) draft.change({ verifications: new Map(kept) });
 }
 
 /** The one owner of the current state. Everybody else sees snapshots; events between two of them share their copies. */
@@ -302,8 +333,10 @@ function withReport(known: ReplicaRecord, report: ReplicaReport, now: number): R
     known.report.callSecret === report.callSecret &&
     known.report.address?.host === report.address?.host &&
     known.report.address?.port === report.address?.port;
+  const isFirstStart = known.startMs === undefined && !known.isAdopted && report.state === "ready";
   return {
     ...known,
+    ...(isFirstStart && known.report?.state !== "ready" ? { startMs: now - known.stateSince } : {}),
     report,
     stateSince: known.report?.state === report.state ? known.stateSince : now,
     listed: isSameProcess ? known.listed : undefined,

@@ -1,6 +1,6 @@
 import { readAutoscaling } from "../../core/autoscaling-options.ts";
 import { VersionConflictError } from "../../core/error.ts";
-import type { ApplicationName, DeploymentId, NodeId } from "../../core/ids.ts";
+import { type ApplicationName, type DeploymentId, type NodeId, splitDeploymentId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import { ProblemList } from "../../core/problem-list.ts";
 import { readRollout } from "../../core/rollout-options.ts";
@@ -57,7 +57,8 @@ export class DesiredState {
   async load(firstEpoch = 1): Promise<DesiredStateContents> {
     const epoch = await this.#nextEpoch(firstEpoch);
     const applications: ApplicationRecord[] = [];
-    for (const { key, value, revision } of await this.#store.list(APPLICATION)) {
+    const stored = await this.#store.list(APPLICATION);
+    for (const { key, value, revision } of stored) {
       const application = this.#parsed<ApplicationRecord>(key, value);
       if (application === undefined) continue;
       applications.push(withDefaults(application));
@@ -70,12 +71,25 @@ export class DesiredState {
       const drain = this.#parsed<{ drain?: StoredDrain }>(key, value)?.drain;
       if (drain !== undefined) drains.set(node, drain);
     }
+    const counts = await this.#loadCounts(new Set(stored.map(({ key }) => key.slice(APPLICATION.length))));
+    return { epoch, applications, nodes: [...this.#nodes.keys()], drains, counts, unreadable: this.#unreadable };
+  }
+
+  /** Counts of an application that is gone, which a new one of its name must not begin at, are taken out. */
+  async #loadCounts(applications: ReadonlySet<string>): Promise<ReadonlyMap<DeploymentId, number>> {
     const counts = new Map<DeploymentId, number>();
     for (const { key, value } of await this.#store.list(COUNT)) {
+      const deployment = key.slice(COUNT.length) as DeploymentId;
+      if (!applications.has(splitDeploymentId(deployment).application)) {
+        await this.#store.delete(key).catch((err: unknown) => {
+          this.#log.warn({ err, deployment }, "the count of a deployment that is gone could not be taken out");
+        });
+        continue;
+      }
       const count = this.#parsed<number>(key, value);
-      if (count !== undefined) counts.set(key.slice(COUNT.length) as DeploymentId, count);
+      if (count !== undefined) counts.set(deployment, count);
     }
-    return { epoch, applications, nodes: [...this.#nodes.keys()], drains, counts, unreadable: this.#unreadable };
+    return counts;
   }
 
   /** Remembers how many replicas a deployment has, or (undefined) forgets it. */

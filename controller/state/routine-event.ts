@@ -4,10 +4,11 @@ import type { ClusterEvent } from "./cluster-state.ts";
 
 /**
  * Whether an event tells only that a node still lives, how busy its replicas are or how far their starts are, or that its
- * routers have a table that others lack still. Such come all the time, a thousand a second from a thousand nodes, and
+ * routers have a table that others lack still, or a value of a metric or a policy's answer to go by. Such come all the time, a thousand a second from a thousand nodes, and
  * nothing has to be decided at once because of them.
  */
 export function isRoutine(state: ClusterState, event: ClusterEvent): boolean {
+  if (event.kind === "metricTold" || event.kind === "policyAnswered") return true;
   if (event.kind !== "nodeHeard" && event.kind !== "replicasReported") return false;
   const node = state.nodes.get(event.node);
   if (node?.state !== "live" && node?.state !== "draining") return false;

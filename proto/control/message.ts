@@ -75,6 +75,8 @@ export type ReplicaProcessReport = {
   readonly reason: string;
   /** A failed start that trying again cannot mend: a missing export, a file that is not a model, a time-out. */
   readonly isPermanent: boolean;
+  /** It asks to be replaced, takes nothing new, and goes on with what it has; `reason` says why. */
+  readonly isRetiring?: boolean;
   readonly address: Address | undefined;
   readonly maxOngoingRequests: number;
   readonly ongoing: number;

@@ -2,17 +2,24 @@ import type { NodeResources } from "../../core/assignment.ts";
 import { createAvailableCheck } from "./available.ts";
 import { createBatchItemsCheck } from "./batch-items.ts";
 import { createBatchSizeCheck } from "./batch-size.ts";
+import { createBudgetCheck } from "./budget.ts";
 import { createCapacityCheck } from "./capacity.ts";
 import type { Check } from "./check.ts";
 import { createConvergedCheck } from "./converged.ts";
 import { createDrainCheck } from "./drain.ts";
 import { createEndsOnceCheck } from "./ends-once.ts";
+import { createEpochsCheck } from "./epochs.ts";
+import { createHysteresisCheck } from "./hysteresis.ts";
+import { createLeftCheck } from "./left.ts";
+import { createOnceCheck } from "./once.ts";
 import { createOngoingCheck } from "./ongoing.ts";
 import { createQueueCheck } from "./queue.ts";
 import { createReasonCheck } from "./reason.ts";
 import { createRunsOnceCheck } from "./runs-once.ts";
 import { createTableVersionCheck } from "./table-version.ts";
+import { createTargetsCheck } from "./targets.ts";
 import { createUncaughtCheck } from "./uncaught.ts";
+import { createVerifiedCheck } from "./verified.ts";
 
 /** Every check of a run; `isAtRest` tells when it may end: what should run runs, and no request is open. */
 export function createChecks(nodes: ReadonlyMap<string, NodeResources>): {
@@ -33,6 +40,13 @@ export function createChecks(nodes: ReadonlyMap<string, NodeResources>): {
     createBatchSizeCheck(),
     createBatchItemsCheck(),
     createAvailableCheck(),
+    createBudgetCheck(),
+    createTargetsCheck(),
+    createHysteresisCheck(),
+    createVerifiedCheck(),
+    createOnceCheck(),
+    createEpochsCheck(),
+    createLeftCheck(),
     createUncaughtCheck(),
     converged,
   ];

@@ -37,6 +37,11 @@ type Replica = {
 };
 type Router = { readonly node: string; readonly since: Map<string, number> };
 
+/** The part of a table that users' requests may go to. */
+function namedOf({ replicas, unnamed }: Extract<SimEvent, { kind: "tableApplied" }>): ReadonlySet<string> {
+  return unnamed.size === 0 ? replicas : new Set([...replicas].filter((id) => !unnamed.has(id)));
+}
+
 /** Creates the check. */
 export function createAvailableCheck(): Check {
   const replicas = new Map<string, Replica>();
@@ -104,8 +109,9 @@ export function createAvailableCheck(): Check {
         case "tableApplied": {
           const router = routers.get(event.router) ?? { node: event.node, since: new Map<string, number>() };
           routers.set(event.router, router);
-          for (const id of event.replicas) if (!router.since.has(id)) router.since.set(id, at);
-          for (const id of [...router.since.keys()]) if (!event.replicas.has(id as never)) router.since.delete(id);
+          const named = namedOf(event);
+          for (const id of named) if (!router.since.has(id)) router.since.set(id, at);
+          for (const id of [...router.since.keys()]) if (!named.has(id)) router.since.delete(id);
           return undefined;
         }
         case "deployed":

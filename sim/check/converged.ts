@@ -10,8 +10,8 @@ type Running = {
 
 /**
  * Once faults, deploys and load have stopped for long enough, what runs is exactly what was asked for: each deployment
- * has as many ready replicas of its version as it should, and no other replica has a process. Judged by the processes,
- * not by what the controller says of them.
+ * has as many ready replicas of its version as it should (the fewest, where it scales by itself), and no other replica has
+ * a process. Judged by the processes, not by what the controller says of them.
  */
 export function createConvergedCheck(): Check & { readonly isConverged: () => boolean } {
   const desired = new Map<string, readonly DesiredDeployment[]>();
@@ -19,7 +19,7 @@ export function createConvergedCheck(): Check & { readonly isConverged: () => bo
   const difference = (): string | undefined => {
     const wanted = new Map<string, number>();
     for (const deployments of desired.values()) {
-      for (const { id, version, replicas } of deployments) wanted.set(`${id} ${version}`, replicas);
+      for (const { id, version, least } of deployments) wanted.set(`${id} ${version}`, least);
     }
     for (const { replica, deployment, version, state } of running.values()) {
       const key = `${deployment} ${version}`;

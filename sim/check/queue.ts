@@ -9,8 +9,10 @@ import type { Check } from "./check.ts";
 export function createQueueCheck(): Check {
   const bounds = new Map<string, Extract<SimEvent, { kind: "tableApplied" }>["queues"]>();
   const waiting = new Map<string, number>();
-  /** `router deployment` of the request that came with the event before this one. */
+  /** Instant, router and deployment of the request that came with the event before this one. */
   let arrived = "";
+  /** Too many for the moment: one that comes may push another out, at the same instant. */
+  let suspect: { readonly at: number; readonly key: string; readonly message: string } | undefined;
   /** A replica that left the table may refuse what it was sent before, so the most slots there ever were count. */
   const onTable = ({ router, queues }: Extract<SimEvent, { kind: "tableApplied" }>): void => {
     const before = bounds.get(router);
@@ -20,9 +22,12 @@ export function createQueueCheck(): Check {
     ]);
     bounds.set(router, new Map(now));
   };
-  const onQueued = ({ router, deployment, count }: Extract<SimEvent, { kind: "queued" }>): string | undefined => {
+  const onQueued = (
+    at: number,
+    { router, deployment, count }: Extract<SimEvent, { kind: "queued" }>,
+  ): string | undefined => {
     const key = `${router} ${deployment}`;
-    const isArrival = arrived === key && count > (waiting.get(key) ?? 0);
+    const isArrival = arrived === `${at} ${key}` && count > (waiting.get(key) ?? 0);
     waiting.set(key, count);
     const bound = bounds.get(router)?.get(deployment);
     if (bound === undefined || count <= bound.most + (isArrival ? 0 : bound.slots)) return undefined;
@@ -30,16 +35,25 @@ export function createQueueCheck(): Check {
   };
   return {
     name: "queue",
-    observe(_at: number, event: SimEvent) {
+    observe(at: number, event: SimEvent) {
+      const before = suspect;
+      suspect = undefined;
+      if (before !== undefined && at > before.at) return before.message;
       if (event.kind === "processEnded") {
         for (const key of [...waiting.keys()]) if (key.startsWith(`${event.process} `)) waiting.delete(key);
       }
       if (event.kind === "tableApplied") onTable(event);
-      const found = event.kind === "queued" ? onQueued(event) : undefined;
-      arrived = event.kind === "requestStarted" ? `${event.router} ${event.deployment}` : "";
-      return found;
+      if (event.kind === "queued") {
+        const message = onQueued(at, event);
+        const key = `${event.router} ${event.deployment}`;
+        if (message !== undefined) suspect = { at, key, message };
+        else if (before !== undefined && before.key !== key) suspect = before;
+      } else suspect = before;
+      arrived = event.kind === "requestStarted" ? `${at} ${event.router} ${event.deployment}` : "";
+      return undefined;
     },
     atEnd() {
+      if (suspect !== undefined) return suspect.message;
       for (const [where, count] of waiting) if (count > 0) return `${count} requests still wait in ${where}`;
       return undefined;
     },

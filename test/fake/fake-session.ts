@@ -16,6 +16,7 @@ export class FakeSession implements ModelSession {
   readonly runs: FakeRun[] = [];
   readonly #answer: ((feeds: Feeds) => Feeds) | undefined;
   isOpen = true;
+  isBusy = false;
 
   constructor(
     shape: { readonly inputs: readonly TensorInfo[]; readonly outputs: readonly TensorInfo[] },

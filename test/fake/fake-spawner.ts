@@ -53,6 +53,13 @@ export class FakeProcess {
     return listener !== undefined;
   }
 
+  /** Its link breaks; what it says before it dials again is lost. */
+  hangUp(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.onClose();
+  }
+
   /** Says something to the worker. */
   say(message: ChildMessage): void {
     this.#listener?.onMessage(message);

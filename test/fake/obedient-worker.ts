@@ -6,6 +6,7 @@ import type {
   WorkerMessage,
 } from "../../core/assignment.ts";
 import type { NodeId, ReplicaId } from "../../core/ids.ts";
+import type { DeploymentLoad } from "../../core/load.ts";
 import type { TableEntry } from "../../core/table.ts";
 import { tableKey, type TableUpdate } from "../../core/table.ts";
 import type { ControlService, WorkerStreamListener } from "../../proto/transport.ts";
@@ -88,6 +89,11 @@ export class ObedientWorker {
         ...(this.options.isLeaving === true ? { isLeaving: true } : {}),
       },
     });
+  }
+
+  /** Says what its routers have to do. */
+  loads(loads: readonly DeploymentLoad[]): void {
+    this.#say({ kind: "loads", loads });
   }
 
   /** Says something about one of its replicas. */

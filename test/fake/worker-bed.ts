@@ -28,6 +28,8 @@ export class WorkerBed {
   readonly spawner = new FakeSpawner();
   readonly files = new MemoryNodeFiles();
   readonly controller = new FakeController();
+  /** Of the worker that runs. */
+  metrics = createMetrics();
   worker: Worker;
   proxyReady: Address | undefined;
   proxyFailed: string | undefined;
@@ -105,8 +107,9 @@ export class WorkerBed {
 
   #create(): Worker {
     const { clock, log, spawner, files } = this;
+    this.metrics = createMetrics();
     return new Worker({
-      ...{ clock, random: seededRandom(1 + this.#secrets), log, metrics: createMetrics(), spawner, files },
+      ...{ clock, random: seededRandom(1 + this.#secrets), log, metrics: this.metrics, spawner, files },
       bundles: {
         prepare: ({ bundle }) => Promise.resolve({ bundleDir: `/bundles/${bundle}`, projectDir: "/project" }),
         keep() {},

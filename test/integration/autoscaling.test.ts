@@ -3,6 +3,8 @@
  * scales on its own. Prints how long each took; what is asserted is generous, for machines are shared.
  */
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import type { DeploymentStatusView } from "../../core/status.ts";
 import { startLoad } from "../../load/open-loop.ts";
@@ -31,10 +33,14 @@ const scales = (name, more) =>
 const fr = scales("translate-fr", { downscaleDelayMs: DOWN }).bind();
 const es = scales("translate-es", {}).bind();
 const zero = scales("rests", { minReplicas: 0, scaleToZeroDelayMs: 1_500 }).bind();
+const pushed = scales("pushed", { metric: { name: "jobs", targetPerReplica: 10 } }).bind();
+const scraped = scales("scraped", { metric: { name: "jobs", targetPerReplica: 10, url: "METRICS_URL" } }).bind();
 const ruled = scales("ruled", { policy: ({ target, minReplicas }) => (target < 3 ? target + 1 : minReplicas + 2) }).bind();
 export default [
   application(deployment(Router, { maxOngoingRequests: 500, resources: { cpus: 0.01 } }).bind(fr, es), { name: "translate", routePrefix: "/translate" }),
   application(ruled, { name: "ruled", routePrefix: "/ruled" }),
+  application(pushed, { name: "pushed", routePrefix: "/pushed" }),
+  application(scraped, { name: "scraped", routePrefix: "/scraped" }),
   application(zero, { name: "rests", routePrefix: "/rests" }),
 ];
 `.replace("{ batch, deployment }", "{ application, batch, deployment }");
@@ -43,18 +49,28 @@ const REPLICA_PER_SECOND = 50;
 const TARGET_WITHIN_MS = 20_000;
 const DOWN_WITHIN_MS = 60_000;
 
+/** Where something else tells its jobs as Prometheus text. */
+const exporter = createServer((_, response) => void response.end('jobs{queue="a"} 15\njobs{queue="b"} 10\nother 99\n'));
+
 let cluster: TestCluster;
 
 before(async () => {
+  await new Promise<void>((resolve) => exporter.listen(0, "127.0.0.1", resolve));
   cluster = await startCluster(["--resources", "cpus=8"]);
-  const file = cluster.project.write("app.ts", APP.replaceAll("DOWN", "5_000"));
+  const file = cluster.project.write("app.ts", appText("5_000"));
   const { code, err } = await cluster.serve(["deploy", file]);
   assert.equal(code, 0, err);
 });
 
 after(async () => {
   await cluster.close();
+  exporter.close();
 });
+
+function appText(downscaleDelayMs: string): string {
+  const { port } = exporter.address() as AddressInfo;
+  return APP.replace("DOWN", downscaleDelayMs).replace("METRICS_URL", `http://127.0.0.1:${port}/metrics`);
+}
 
 async function deployment(name: string): Promise<DeploymentStatusView> {
   const { applications } = await cluster.status();
@@ -137,6 +153,20 @@ describe("autoscaling", () => {
     assert.equal((await deployment("ruled")).targetReplicas, 3);
   });
 
+  it("follows a metric that is pushed, and one that it reads from a URL", async () => {
+    const reach = (name: string, count: number): Promise<true> =>
+      eventually(async () => (readyOf(await deployment(name)) === count ? true : undefined), TARGET_WITHIN_MS);
+    const { status } = await post(`${cluster.admin}/api/v1/applications/pushed/deployments/pushed/metric`, {
+      value: 35,
+    });
+    assert.equal(status, 202);
+    const pushedAt = performance.now();
+    await reach("pushed", 4);
+    console.log(`35 jobs pushed, 10 to a replica: 4 replicas after ${Math.round(performance.now() - pushedAt)} ms`);
+    await reach("scraped", 3);
+    assert.match((await cluster.serve(["explain", "scraped/scraped"])).out, /asked for: .*metric 2\.5/);
+  });
+
   it("keeps the count when it is deployed again, and explains it", async () => {
     const { code, err } = await cluster.serve(["scale", "translate/translate-es", "3"]);
     assert.equal(code, 0, err);
@@ -144,7 +174,7 @@ describe("autoscaling", () => {
       async () => (readyOf(await deployment("translate-es")) === 3 ? true : undefined),
       TARGET_WITHIN_MS,
     );
-    const file = cluster.project.write("app.ts", APP.replaceAll("DOWN", "600_000"));
+    const file = cluster.project.write("app.ts", appText("600_000"));
     assert.equal((await cluster.serve(["deploy", file])).code, 0);
     assert.equal((await deployment("translate-es")).targetReplicas, 3);
     const { out } = await cluster.serve(["explain", "translate/translate-fr"]);

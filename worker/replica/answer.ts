@@ -1,7 +1,8 @@
 /**
  * Runs the functions of the user's that the control plane asks, beside the requests and never among them.
  *
- *   policy: asked → running → answered, or late: then it is not asked again before that run is over
+ *   policy: asked → running → answered, or late: told to stop, and not asked again before that run is over,
+ *           or was waited for POLICY_LEFT_AFTER_ASKS times: then it is left to itself, and what comes of it is nothing
  *   verify: asked → running ⇄ asked again for the same versions, which waits for that run → answered
  *           running → aborted by its time, by a question for other versions, or by the end of the replica
  *
@@ -10,7 +11,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { CancelledError, DeadlineExceededError } from "../../core/error.ts";
 import type { Version } from "../../core/ids.ts";
-import { MOST_SCORES, POLICY_TIMEOUT_MS } from "../../core/limits.ts";
+import { MOST_POLICY_RUNS, MOST_SCORES, POLICY_LEFT_AFTER_ASKS, POLICY_TIMEOUT_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Answer, PolicyFigures, Question } from "../../core/question.ts";
 import { isRecord } from "../../core/problem-list.ts";
@@ -33,11 +34,17 @@ type VerifyQuestion = Extract<Question, { readonly kind: "verify" }>;
 
 type VerifyRun = { readonly versions: string; readonly stop: AbortController; readonly answer: Promise<Answer> };
 
+/** `askedCount`: how often it was asked for while it ran, its own question included. */
+type PolicyRun = { readonly stop: AbortController; askedCount: number };
+
 /** Answers for one replica. */
 export class ControlAnswers {
   readonly #deps: ControlAnswersDeps;
   #policyState: unknown;
-  #isPolicyRunning = false;
+  /** The one that is waited for. */
+  #policy: PolicyRun | undefined;
+  /** Those that are not over, whether waited for or left to themselves. */
+  #policyRunCount = 0;
   #verify: VerifyRun | undefined;
 
   constructor(deps: ControlAnswersDeps) {
@@ -52,21 +59,36 @@ export class ControlAnswers {
   /** The replica ends: what runs is told to. */
   close(): void {
     this.#verify?.stop.abort(new CancelledError("the replica that ran `verify` is ending"));
+    this.#policy?.stop.abort(new CancelledError("the replica that ran `policy` is ending"));
   }
 
   async #askPolicy(figures: PolicyFigures): Promise<Answer> {
     const { policy } = this.#deps.functions;
     if (policy === undefined) return failed("the code has no `policy`; deploy it again");
-    if (this.#isPolicyRunning) return failed("`policy` has not answered the question before this one yet");
-    this.#isPolicyRunning = true;
-    const run = Promise.resolve({ ...figures, state: this.#policyState })
+    const before = this.#policy;
+    if (before !== undefined && before.askedCount < POLICY_LEFT_AFTER_ASKS) {
+      before.askedCount += 1;
+      return failed("`policy` has not answered the question before this one yet");
+    }
+    if (this.#policyRunCount >= MOST_POLICY_RUNS) {
+      return failed(`\`policy\` has not answered ${MOST_POLICY_RUNS} questions in this process: it may wait for ever`);
+    }
+    const stop = new AbortController();
+    const own: PolicyRun = { stop, askedCount: 1 };
+    this.#policy = own;
+    this.#policyRunCount += 1;
+    const run = Promise.resolve({ ...figures, state: this.#policyState, signal: stop.signal })
       .then(policy)
-      .finally(() => (this.#isPolicyRunning = false))
-      .then((result): Answer => this.#tookPolicy(result));
-    return await this.#limited("policy", run, new AbortController(), POLICY_TIMEOUT_MS);
+      .finally(() => this.#policyRunCount--)
+      .then((result): Answer => this.#tookPolicy(own, result))
+      .finally(() => {
+        if (this.#policy === own) this.#policy = undefined;
+      });
+    return await this.#limited("policy", run, stop, POLICY_TIMEOUT_MS);
   }
 
-  #tookPolicy(result: unknown): Answer {
+  #tookPolicy(run: PolicyRun, result: unknown): Answer {
+    if (this.#policy !== run) return failed("`policy` answered when it had long been asked again");
     const { target, state } = isRecord(result) ? result : { target: result, state: this.#policyState };
     if (typeof target !== "number" || !Number.isFinite(target) || target < 0) {
       return failed("`policy` returned no number of replicas: it is to be finite and not below 0");

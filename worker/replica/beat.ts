@@ -16,7 +16,7 @@ import type { Replica } from "./replica.ts";
 /** What a beat is made of. */
 export type BeatDeps = {
   readonly clock: Clock;
-  readonly replica: Pick<Replica, "ongoing" | "latestDeadlineAt">;
+  readonly replica: Pick<Replica, "ongoing" | "latestDeadlineAt" | "deadlineTold">;
   /** How late the event loop is for its timer, in seconds. */
   readonly lag: Histogram;
   readonly send: (beat: BeatMessage) => void;
@@ -48,6 +48,7 @@ export class Beat {
     const { clock, replica, send } = this.#deps;
     const { ongoing, latestDeadlineAt } = replica;
     const deadlineInMs = latestDeadlineAt === 0 ? null : latestDeadlineAt - clock.now();
+    replica.deadlineTold();
     send({ kind: "beat", ongoing, deadlineInMs });
   }
 

@@ -59,8 +59,10 @@ export type StartedActor = {
   readonly batchReports: () => readonly BatchReport[];
   /** How much each of them has done, by name. */
   readonly batchWork: () => readonly (readonly [method: string, work: BatchWork])[];
-  /** The user's `healthCheck`, then whether its models still run; undefined without either. */
+  /** The user's; undefined without. */
   readonly healthCheck: (() => unknown) | undefined;
+  /** Whether its models still run; undefined without any. Rejects in time, though a slow model may take longer. */
+  readonly selfTest: ((timeoutMs: number) => Promise<void>) | undefined;
   /** Hands a changed `userConfig` to the user's `reconfigure`. */
   readonly reconfigure: (userConfig: unknown) => Promise<void>;
   /** The user's `teardown`, then the models. May reject with what the user threw; models are closed in any case. */
@@ -130,7 +132,8 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
       batchWork,
       provider: [...new Set(models.map((model) => model.provider()))].filter((provider) => provider !== "").join(","),
       heldModels,
-      healthCheck: healthCheckOf(hooks, models),
+      healthCheck: hooks.healthCheck,
+      selfTest: selfTestOf(models),
       reconfigure: async (userConfig) => void (await hooks.reconfigure?.(userConfig)),
       close: () => closeActor(hooks, () => closeModels(models, heldModels)),
     };
@@ -142,12 +145,10 @@ export async function startActor(deps: LifecycleDeps): Promise<StartedActor> {
   }
 }
 
-function healthCheckOf({ healthCheck }: Hooks, models: Registered["models"]): (() => unknown) | undefined {
-  if (models.length === 0) return healthCheck;
-  return async () => {
-    if ((await healthCheck?.()) === false) return false;
-    for (const model of models) await model.selfTest();
-    return true;
+function selfTestOf(models: Registered["models"]): StartedActor["selfTest"] {
+  if (models.length === 0) return undefined;
+  return async (timeoutMs) => {
+    for (const model of models) await model.selfTest(timeoutMs);
   };
 }
 

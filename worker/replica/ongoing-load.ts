@@ -26,6 +26,11 @@ export class OngoingLoad {
     return this.#latest;
   }
 
+  /** It is being told just now, for whatever reason; what is told next is compared with this. */
+  told(): void {
+    this.#told = this.#latest;
+  }
+
   /** A request was taken, at `now`. */
   added({ deadlineAt }: Deadline, now: number): void {
     this.#step(now, 1);
@@ -62,7 +67,7 @@ export class OngoingLoad {
 
   #tell(): void {
     if (Math.abs(this.#latest - this.#told) <= BEAT_DEADLINE_STEP_MS) return;
-    this.#told = this.#latest;
+    this.told();
     this.#onDeadline();
   }
 }

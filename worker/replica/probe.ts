@@ -3,11 +3,12 @@ import { UNHEALTHY_AFTER_FAILURES } from "../../core/limits.ts";
 import type { Logger } from "../../core/log.ts";
 
 /**
- * Asks the user's `healthCheck` whether the replica can still do its work.
+ * Asks the user's `healthCheck`, and then the models, whether the replica can still do its work.
  *
  *   waiting ──period──▶ asking ──answer or time-out──▶ waiting … ──UNHEALTHY_AFTER_FAILURES in a row──▶ unhealthy
  *
- * One question at a time: a check that hangs is counted once per time-out, and not asked again before it is over.
+ * One question at a time: a check that hangs is counted once per time-out, and not asked again before it is over. Models
+ * keep their time themselves, because a slow one is not an ill one.
  */
 
 /** What a probe is made of. */
@@ -15,7 +16,9 @@ export type ProbeDeps = {
   readonly clock: Clock;
   readonly log: Logger;
   /** Fails by throwing or by answering false. */
-  readonly healthCheck: () => unknown;
+  readonly healthCheck: (() => unknown) | undefined;
+  /** Fails by rejecting, which it does in time. */
+  readonly selfTest: ((timeoutMs: number) => Promise<void>) | undefined;
   /** Called once, with the last failure. */
   readonly onUnhealthy: (reason: string) => void;
 };
@@ -28,6 +31,8 @@ export class Probe {
   readonly #deps: ProbeDeps;
   #times: ProbeTimes;
   #failures = 0;
+  /** The user's check that is under way; never rejects. */
+  #checking: Promise<string | undefined> | undefined;
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -71,21 +76,40 @@ export class Probe {
     this.#wait();
   }
 
-  #outcome(): Promise<string | undefined> {
-    const { clock, healthCheck } = this.#deps;
+  async #outcome(): Promise<string | undefined> {
+    const { healthCheck, selfTest } = this.#deps;
     const { timeoutMs } = this.#times;
+    if (healthCheck !== undefined) {
+      this.#checking ??= this.#check(healthCheck);
+      const failure = await this.#limited(this.#checking, timeoutMs);
+      if (failure !== undefined || this.#isClosed) return failure;
+    }
+    return await selfTest?.(timeoutMs).then(() => undefined, failureText);
+  }
+
+  async #check(healthCheck: () => unknown): Promise<string | undefined> {
+    try {
+      // Not before `#checking` is set, which what throws at once would clear too early.
+      await undefined;
+      return (await healthCheck()) === false ? "it answered false" : undefined;
+    } catch (error) {
+      return failureText(error);
+    } finally {
+      this.#checking = undefined;
+    }
+  }
+
+  #limited(checking: Promise<string | undefined>, timeoutMs: number): Promise<string | undefined> {
     return new Promise((resolve) => {
-      const timer = clock.after(timeoutMs, () => resolve(`no answer within ${timeoutMs} ms`));
-      const end = (failure: string | undefined): void => {
+      const timer = this.#deps.clock.after(timeoutMs, () => resolve(`no answer within ${timeoutMs} ms`));
+      void checking.then((failure) => {
         timer.cancel();
         resolve(failure);
-      };
-      Promise.resolve()
-        .then(healthCheck)
-        .then(
-          (answer) => end(answer === false ? "it answered false" : undefined),
-          (error: unknown) => end(error instanceof Error ? `${error.name}: ${error.message}` : String(error)),
-        );
+      });
     });
   }
+}
+
+function failureText(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -1,4 +1,5 @@
-import type { Clock, Defer } from "../../core/clock.ts";
+import { sleep, type Clock, type Defer } from "../../core/clock.ts";
+import { ReplicaLostError } from "../../core/error.ts";
 import { deploymentId, type DeploymentId, type ReplicaId, type Version } from "../../core/ids.ts";
 import { TEARDOWN_TIMEOUT_MS } from "../../core/limits.ts";
 import type { LogFields, Logger } from "../../core/log.ts";
@@ -18,13 +19,14 @@ import { startActor, StartFailure, type StartedActor } from "./lifecycle.ts";
 import { Probe } from "./probe.ts";
 import { serveReplica, type ReplicaServer } from "./replica-server.ts";
 import { Replica } from "./replica.ts";
-import { SelfWatch } from "./self-watch.ts";
+import { SelfWatch, type SelfWatchDeps } from "./self-watch.ts";
 import type { Vitals } from "./vitals.ts";
 
 /**
  * A replica's process, from blank to its end, as its worker sees it:
  *
  *   blank ──order──▶ starting ──▶ ready ──drain──▶ draining ──▶ stopped (exit 0)
+ *                       │          ├─ stuck ─▶ retiring ──drain──▶ draining …, or failed when nobody replaced it in time
  *                       └──────────┴── failure ──▶ failed (exit 1)
  *
  * Says every change to its worker, and owns what is made on the way: the actor, its frame server, its probe, its
@@ -151,23 +153,27 @@ export class ReplicaProcess {
   }
 
   /**
-   * Ends because of `reason` as `fail` does, but lets what is ongoing finish first: another part of it than the broken one
-   * may well. It counts as failed from now on, so that its routers leave it.
+   * A part of it will never work again. It takes nothing new, and fails what cannot end. Where nothing else is ongoing it
+   * ends at once and is started again; otherwise it asks to be replaced, and goes on with the rest until it is told to
+   * drain. When nobody replaces it in the time that a start may take, it ends all the same. Never rejects.
    */
-  async #giveUp(reason: string): Promise<void> {
-    const running = this.#running;
-    if (this.#isEnding || running === undefined) return;
-    this.#isEnding = true;
+  async #giveUp(reason: string, refuse: (error: Error) => void): Promise<void> {
+    const { clock } = this.#deps;
+    const [running, options] = [this.#running, this.#options];
+    if (this.#isEnding || running === undefined || options === undefined) return;
     this.#log.error({ reason }, `the replica gives up: ${reason}`);
-    this.#say({ state: "draining", reason });
     running.probe?.close();
-    running.watch.close();
-    running.answers.close();
     running.server.goAway();
-    await running.replica.drain(this.#options?.gracefulShutdownTimeoutMs ?? 0);
-    await running.server.close();
-    this.#say({ state: "failed", reason, isPermanent: false });
-    this.#deps.exit(1);
+    const limitMs = Math.max(options.startTimeoutMs, options.gracefulShutdownTimeoutMs);
+    const drained = running.replica.drain(limitMs);
+    refuse(new ReplicaLostError(`the replica cannot answer the request any more: ${reason}`));
+    // Requests that fail by that end in this turn of the event loop.
+    await sleep(clock, 0);
+    if (running.replica.ongoing > 0 && !this.#isEnding) {
+      this.#say({ isRetiring: true, reason });
+      await Promise.all([drained, sleep(clock, limitMs)]);
+    }
+    this.fail(reason, false);
   }
 
   #begin(order: ReplicaOrder): void {
@@ -241,12 +247,12 @@ export class ReplicaProcess {
     return serveReplica({ clock, log, network, defer, address, replicaId, callSecret, handler, heldModels });
   }
 
-  #startProbe({ healthCheck }: StartedActor): Probe | undefined {
+  #startProbe({ healthCheck, selfTest }: StartedActor): Probe | undefined {
     const options = this.#options;
-    if (healthCheck === undefined || options === undefined) return undefined;
+    if ((healthCheck === undefined && selfTest === undefined) || options === undefined) return undefined;
     const { clock } = this.#deps;
     const onUnhealthy = (reason: string): void => this.fail(reason, false);
-    const probe = new Probe({ clock, log: this.#log, healthCheck, onUnhealthy }, probeTimes(options));
+    const probe = new Probe({ clock, log: this.#log, healthCheck, selfTest, onUnhealthy }, probeTimes(options));
     probe.start();
     return probe;
   }
@@ -267,7 +273,7 @@ export class ReplicaProcess {
       // Requests that come and go between two looks change nothing but these, and what their batches taught.
       if (!isSame || JSON.stringify(batchReports()) !== JSON.stringify(before.batches)) this.#say({ utilisation });
     };
-    const onStuck = (reason: string): void => void this.#giveUp(reason);
+    const onStuck: SelfWatchDeps["onStuck"] = (reason, giveUp) => void this.#giveUp(reason, giveUp);
     return new SelfWatch({ clock, vitals, replica, maxOngoingRequests, batchWork, onLook, onStuck });
   }
 

@@ -66,6 +66,11 @@ export class Replica implements RequestHandler {
     return this.#load.latestDeadlineAt;
   }
 
+  /** `latestDeadlineAt` is being told, as it is now. */
+  deadlineTold(): void {
+    this.#load.told();
+  }
+
   /** Milliseconds that requests were ongoing, all of them together. */
   requestMs(now: number): number {
     return this.#load.requestMs(now);

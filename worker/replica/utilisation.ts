@@ -22,7 +22,10 @@ export class UtilisationMeter {
     const elapsedMs = now - this.#lookedAt;
     const worked = this.#parts().map((workedMs) => workedMs(now));
     let mostMs = 0;
-    for (const [at, workedMs] of worked.entries()) mostMs = Math.max(mostMs, workedMs - (this.#before[at] ?? workedMs));
+    for (const [at, workedMs] of worked.entries()) {
+      const sinceMs = workedMs - (this.#before[at] ?? workedMs);
+      if (Number.isFinite(sinceMs)) mostMs = Math.max(mostMs, sinceMs);
+    }
     this.#before = worked;
     this.#lookedAt = now;
     if (elapsedMs <= 0) return 0;

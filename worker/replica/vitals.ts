@@ -1,17 +1,19 @@
+import type { AbandonedRun } from "../../core/construction.ts";
+
 /** What a replica's process can tell of itself, beside its requests and batches. */
 export interface Vitals {
   /** Milliseconds that its event loop has been at work, all together. */
   loopActiveMs(): number;
   /** Milliseconds that at least one of its models ran. */
   modelBusyMs(): number;
-  /** Runs of models that go on although their callers are gone; one that is still there at a later look has the same id. */
-  abandonedRuns(): readonly AbandonedRun[];
+  /** Runs of models that go on although their callers are gone. */
+  abandonedRuns(): readonly AbandonedModelRun[];
   /** Its worker is to hear that its event loop runs. */
   readonly hasBeat: boolean;
 }
 
 /** A run of a model that nobody waits for. */
-export type AbandonedRun = { readonly id: number; readonly name: string };
+export type AbandonedModelRun = AbandonedRun & { readonly name: string };
 
 /** Of the simulation, where no event loop is ever blocked: what requests and batches tell is all. */
 export const NO_VITALS: Vitals = {

@@ -447,3 +447,19 @@ test("sizes, waits and run times are measured", async () => {
   assert.equal(sums["thornback_batch_run_seconds"], 0.005);
   assert.equal(sums["thornback_batch_wait_seconds"], 0);
 });
+
+test("what waits for a batch that will never end, and what would come to wait, fails when that is known", async () => {
+  const { runs, submit, batcher } = bed();
+  const cancellation = new Cancellation();
+  const running = submit(1, Number.POSITIVE_INFINITY, cancellation);
+  await nextTurn();
+  const waiting = submit(2);
+  cancellation.cancel(new CancelledError("gone"));
+  await assert.rejects(running, CancelledError);
+  const stuck = batcher.work.abandonedRun;
+  stuck?.giveUp(new Error("it is being replaced"));
+  await assert.rejects(waiting, /it is being replaced/);
+  await assert.rejects(submit(3), /it is being replaced/);
+  assert.equal(batcher.work.waitingCount, 0);
+  assert.equal(runs.length, 1);
+});

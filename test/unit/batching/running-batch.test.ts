@@ -6,29 +6,35 @@ import { RunningBatch } from "../../../batching/running-batch.ts";
 const UNKNOWN = { endsAt: 0, bestMs: Number.POSITIVE_INFINITY };
 
 test("time is counted while a batch runs, and the one that runs now counts too", () => {
-  const running = new RunningBatch();
-  running.begin([{ hasEnded: false }], 100, UNKNOWN);
+  const running = new RunningBatch(() => {});
+  running.begin([{ hasEnded: false, deadlineAt: 9 }], 100, UNKNOWN);
   assert.equal(running.work(130).busyMs, 30);
   running.end(150);
   assert.deepEqual(running.work(500), { busyMs: 50, abandonedRun: undefined });
 });
 
 test("a batch is abandoned when the last of its callers is gone, and each has another number", () => {
-  const running = new RunningBatch();
-  const entries = [{ hasEnded: false }, { hasEnded: true }];
+  const running = new RunningBatch(() => {});
+  const entries = [
+    { hasEnded: false, deadlineAt: Number.POSITIVE_INFINITY },
+    { hasEnded: true, deadlineAt: 70 },
+  ];
   running.begin(entries, 0, UNKNOWN);
   assert.equal(running.work(1).abandonedRun, undefined);
   Object.assign(entries[0] ?? {}, { hasEnded: true });
   const first = running.work(2).abandonedRun;
+  assert.deepEqual([first?.deadlineAt, first?.longestMs], [70, 0]);
   running.end(3);
   assert.equal(running.work(4).abandonedRun, undefined);
   running.begin(entries, 5, UNKNOWN);
-  assert.notEqual(running.work(6).abandonedRun, first);
+  const second = running.work(6).abandonedRun;
+  assert.notEqual(second?.id, first?.id);
+  assert.equal(second?.longestMs, 3, "so long did the one before it take");
 });
 
 test("no more counts as work than the items would take in the best batches", () => {
-  const running = new RunningBatch();
-  running.begin([{ hasEnded: false }], 0, { endsAt: 0, bestMs: 4 });
+  const running = new RunningBatch(() => {});
+  running.begin([{ hasEnded: false, deadlineAt: 9 }], 0, { endsAt: 0, bestMs: 4 });
   assert.equal(running.work(3).busyMs, 3);
   assert.equal(running.work(30).busyMs, 4);
   running.end(40);
@@ -43,4 +49,18 @@ test("the best batches are those that ran, and twice the largest of them at most
   assert.equal(runs.bestMsEach(32), 5);
   for (let i = 0; i < 50; i++) runs.ran(8, 8, 80);
   assert.ok(Math.abs(runs.bestMsEach(8) - 10) < 0.5, "eight take eight times as long: no batch is better than another");
+});
+
+test("items that cost nothing say nothing of the best batches, and time goes on being counted", () => {
+  const runs = new RunForecast();
+  runs.ran(4, 0, 12);
+  assert.equal(runs.bestMsEach(8), Number.POSITIVE_INFINITY);
+  runs.ran(4, 8, 12);
+  assert.ok(runs.bestMsEach(8) > 0 && runs.bestMsEach(8) <= 12);
+  runs.ran(4, 0, 12);
+  assert.equal(runs.bestMsEach(8), Number.POSITIVE_INFINITY);
+  const running = new RunningBatch(() => {});
+  running.begin([{ hasEnded: false, deadlineAt: 9 }], 0, { endsAt: 0, bestMs: Number.NaN });
+  running.end(10);
+  assert.equal(running.work(20).busyMs, 10);
 });

@@ -42,6 +42,26 @@ async function changedBy(context: TestContext, files: ProjectFiles, change: Proj
 }
 
 describe("bundleApplication", () => {
+  it("says which deployments ask for leave, in the class or a field of it", async (context) => {
+    const dir = await makeProject(context, {
+      "app.ts": `
+        import { deployment } from "thornback";
+        class Open { predict(input: unknown) { return input; } }
+        class Asking extends Open { authorize() { return true; } }
+        class Field extends Open { authorize = () => true; }
+        export default deployment(Asking).bind(deployment(Field).bind(), deployment(Open).bind());`,
+    });
+    const [made] = (await bundle(dir)).applications;
+    assert.deepEqual(
+      made?.spec.deployments.map(({ name, hasAuthorize }) => [name, hasAuthorize]),
+      [
+        ["Asking", true],
+        ["Field", true],
+        ["Open", undefined],
+      ],
+    );
+  });
+
   it("makes a specification, a manifest and files that belong together", async () => {
     const made = await bundle(BASIC);
     const { spec } = made.applications[0] ?? assert.fail();

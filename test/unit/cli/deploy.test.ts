@@ -11,27 +11,13 @@ import {
   waitUntilRunning,
 } from "../../../cli/deploy.ts";
 import { CliError, EXIT } from "../../../cli/exit-code.ts";
-import type { Clock } from "../../../core/clock.ts";
 import type {
   ApplicationStatus,
   ApplicationStatusView,
   ClusterStatus,
   ReplicaStatusView,
 } from "../../../core/status.ts";
-
-/** Time passes as soon as somebody waits for it. */
-function eagerClock(): Clock {
-  let now = 0;
-  return {
-    now: () => now,
-    wallTime: () => now,
-    after(delayMs, callback) {
-      now += delayMs;
-      queueMicrotask(callback);
-      return { cancel() {} };
-    },
-  };
-}
+import { eagerClock } from "../../fake/eager-clock.ts";
 
 const REPLICA: ReplicaStatusView = {
   id: "digits-1",

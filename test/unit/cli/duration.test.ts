@@ -9,4 +9,5 @@ test("a duration is seconds unless it says otherwise, and must be within its bou
   for (const text of ["", "-1", "1h", "two", "61s"]) {
     assert.throws(() => parse(text), { exitCode: 64, message: `--deadline "${text}" is not a duration` });
   }
+  assert.equal(parseDurationMs("2h", "--deadline", { leastMs: 0, mostMs: 24 * 3_600_000 }), 7_200_000);
 });

@@ -91,3 +91,14 @@ test("a fallback is set by name, taken away by null, and has to be a deployment 
   assert.throws(refused("Small"), /deployments\.Gateway\.fallback is Small, which is not among the deployments/);
   assert.throws(refused("Gateway"), /leads back to itself: Gateway → Gateway/);
 });
+
+test("a file cannot name a fallback that lets in whom the deployment asks for leave", () => {
+  const guarded = { ...spec({}).deployments[0], hasAuthorize: true } as DeploymentSpec;
+  const open = { ...guarded, name: "Open", hasAuthorize: false } as DeploymentSpec;
+  const both = { ...spec({}), deployments: [guarded, open] };
+  const deployments = { Gateway: { fallback: "Open" } };
+  assert.throws(
+    () => applyOverrides(both, { env: {}, deployments }, "serve.yaml"),
+    (thrown) => thrown instanceof CliError && /Gateway\.fallback is Open, which has no authorize/.test(thrown.message),
+  );
+});

@@ -5,15 +5,17 @@ import { applicationView } from "../../../controller/service/status-view.ts";
 import type { BlobStore } from "../../../controller/state/blob-store.ts";
 import { RouteConflictError } from "../../../core/error.ts";
 import type { ApplicationName } from "../../../core/ids.ts";
+import { LOAD_REPORT_MS, NODE_LOST_AFTER_MS } from "../../../core/limits.ts";
 import { createMetrics } from "../../../core/metric-registry.ts";
 import { seededRandom } from "../../../core/random.ts";
 import type { ApplicationSpec } from "../../../core/spec.ts";
 import type { ApplicationStatusView } from "../../../core/status.ts";
-import { applicationSpec } from "../../fake/cluster-fixture.ts";
+import { applicationSpec, idOf } from "../../fake/cluster-fixture.ts";
 import { ManualClock } from "../../fake/manual-clock.ts";
 import { MemoryStore } from "../../fake/memory-store.ts";
 import { ObedientWorker, type ObedientWorkerOptions } from "../../fake/obedient-worker.ts";
 import { RecordingLog } from "../../fake/recording-log.ts";
+import { autoscalingSpec } from "../../fake/scaling-fixture.ts";
 
 const NO_BLOBS: BlobStore = {
   has: () => Promise.resolve(true),
@@ -81,6 +83,16 @@ class FullStore extends MemoryStore {
     if (!this.isFull || !key.startsWith("application/")) return super.put(key, value, expectRevision);
     if (++this.failures >= 50) this.isFull = false;
     return Promise.reject(new Error("ENOSPC: no space left on device"));
+  }
+}
+
+/** A disk that is slow when it is told to be. */
+class SlowStore extends MemoryStore {
+  held: Promise<void> = Promise.resolve();
+
+  override async put(key: string, value: string, expectRevision?: number): Promise<number> {
+    await this.held;
+    return super.put(key, value, expectRevision);
   }
 }
 
@@ -365,5 +377,67 @@ describe("the controller", () => {
       (await world.store.list("node/")).map(({ key }) => key),
       ["node/n1"],
     );
+  });
+
+  it("keeps a node in use that registers while the end of its draining is being stored", async () => {
+    const store = new SlowStore();
+    const world = await new World(store).start();
+    const worker = world.worker("n1");
+    await world.pass(500);
+    await world.controller.operations.drainNode("n1", 60_000);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.held = promise;
+    const undrained = world.controller.operations.undrainNode("n1");
+    await world.clock.advanceAsync(0);
+    worker.disconnect();
+    worker.connect(world.controller.service);
+    resolve();
+    await undrained;
+    await world.pass(500);
+    await world.controller.close();
+    await world.start();
+    assert.equal(world.controller.snapshot().drains.size, 0);
+  });
+
+  const SCALES = applicationSpec("app", { D: { options: { autoscaling: autoscalingSpec() } } });
+  const D = idOf("app", "D");
+
+  it("looks at loads no more often than routers tell, however often it decides", async () => {
+    const world = await new World().start();
+    const worker = world.worker("n1");
+    await world.deploy(SCALES);
+    await world.pass(2_000);
+    const [id] = worker.replicas.keys();
+    assert.ok(id !== undefined);
+    for (let i = 0; i < 100; i++) {
+      worker.loads([{ deployment: D, queued: 0, ongoingMean: 1, arrived: 1, answered: 1, versions: [] }]);
+      worker.report(id, { restarts: i });
+      await world.clock.advanceAsync(20);
+    }
+    await world.pass(1_000);
+    const samples = world.controller.snapshot().loads.get(D)?.samples ?? [];
+    const shortest = Math.min(...samples.map(({ ms }) => ms));
+    assert.ok(shortest >= LOAD_REPORT_MS, `a look ${shortest} ms after the one before`);
+    const arrived = samples.reduce((sum, one) => sum + one.arrived, 0);
+    assert.equal(arrived, 100);
+  });
+
+  it("forgets the load of a node that it takes for lost", async () => {
+    const world = await new World().start();
+    world.worker("n1");
+    const other = world.worker("n2");
+    await world.deploy(SCALES);
+    await world.pass(1_000);
+    const load = { deployment: D, queued: 0, ongoingMean: 2, arrived: 0, answered: 0, versions: [] };
+    other.loads([load]);
+    world.workers.pop();
+    const ongoing = (): number | undefined => world.controller.snapshot().loads.get(D)?.samples.at(-1)?.ongoing;
+    await world.pass(1_500);
+    assert.equal(ongoing(), 2);
+    await world.pass(NODE_LOST_AFTER_MS + 2_000);
+    assert.equal(ongoing(), 0);
+    other.loads([load]);
+    await world.pass(1_500);
+    assert.equal(ongoing(), 0, "it must register first");
   });
 });

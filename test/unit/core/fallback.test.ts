@@ -5,12 +5,16 @@ import type { DeploymentName } from "../../../core/ids.ts";
 import { MOST_FALLBACKS } from "../../../core/limits.ts";
 import { ProblemList } from "../../../core/problem-list.ts";
 
-/** What is wrong with deployments that each name their fallback. */
-function problemsOf(fallbacks: Readonly<Record<string, string | undefined>>): string[] {
+/** What is wrong with deployments that each name their fallback, some of which have `authorize`. */
+function problemsOf(
+  fallbacks: Readonly<Record<string, string | undefined>>,
+  guarded: readonly string[] = [],
+): string[] {
   const problems = new ProblemList();
   const deployments = Object.entries(fallbacks).map(([name, fallback]) => ({
     name: name as DeploymentName,
     options: { fallback: fallback as DeploymentName | undefined },
+    hasAuthorize: guarded.includes(name),
   }));
   checkFallbacks(problems, deployments);
   return problems.all.map(({ path, message }) => `${path} ${message}`);
@@ -46,6 +50,15 @@ test("a circle that a deployment only leads to is told where it is", () => {
       "deployments.c.fallback",
     ],
   );
+});
+
+test("what asks nobody for leave cannot stand in for one that does, however far down", () => {
+  assert.deepEqual(problemsOf({ a: "b", b: undefined }, ["a"]), [
+    "deployments.a.fallback is b, which has no authorize(request), and a has one: everybody would be let in while a is down",
+  ]);
+  assert.match(problemsOf({ a: "b", b: "c", c: undefined }, ["a", "b"])[0] ?? "", /^deployments\.b\.fallback is c/);
+  assert.deepEqual(problemsOf({ a: "b", b: undefined }, ["a", "b"]), []);
+  assert.deepEqual(problemsOf({ a: "b", b: undefined }, ["b"]), []);
 });
 
 test("only so many may stand in for one another in a row", () => {

@@ -49,10 +49,27 @@ describe("parseApplicationSpec", () => {
     parse(0);
   });
 
+  it("refuses a fallback that asks nobody for leave where the deployment does", () => {
+    const version = "0123456789ab";
+    const deployments = [
+      { name: "Gateway", version, options: { fallback: "Open" }, hasAuthorize: true },
+      { name: "Open", version, options: {}, hasAuthorize: false },
+    ];
+    assert.deepEqual(
+      problemsOf(() => parseApplicationSpec({ ...GOOD, deployments })),
+      ["deployments.Gateway.fallback"],
+    );
+  });
+
   it("reads what it wrote: a specification survives JSON", () => {
     const autoscaling = { minReplicas: 1, maxReplicas: 3 };
     const deployments = [
-      { name: "Gateway", version: "0123456789ab", options: { autoscaling, userConfig: { a: [1] } } },
+      {
+        name: "Gateway",
+        version: "0123456789ab",
+        options: { autoscaling, userConfig: { a: [1] } },
+        hasAuthorize: true,
+      },
     ];
     const spec = parseApplicationSpec({ ...GOOD, deployments });
     assert.deepEqual(parseApplicationSpec(JSON.parse(JSON.stringify(spec))), spec);
@@ -100,6 +117,18 @@ describe("parseApplicationSpec", () => {
     assert.deepEqual(
       problemsOf(() => parseApplicationSpec({ ...GOOD, deployments })),
       ["deployments.Gateway.fallback"],
+    );
+  });
+
+  it("refuses names that every object has a member of", () => {
+    for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"]) {
+      const deployments = [{ ...GOOD.deployments[0], name }];
+      const paths = problemsOf(() => parseApplicationSpec({ ...GOOD, ingress: name, deployments }));
+      assert.deepEqual(paths, ["deployments[0].name", "ingress"]);
+    }
+    assert.deepEqual(
+      problemsOf(() => parseApplicationSpec({ ...GOOD, name: "constructor" })),
+      ["name"],
     );
   });
 

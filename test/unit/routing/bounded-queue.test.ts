@@ -110,3 +110,15 @@ test("what returns stands where its arrival puts it among those of its priority"
   queue.putBack(high);
   assert.deepEqual(drained(queue), ["high", "later still", "low", "later"]);
 });
+
+test("all that waits is told in the order of its turns", () => {
+  const queue = filled(10, ["a", "b"]);
+  for (const [value, priority] of [
+    ["low", -1],
+    ["high", 2],
+  ] as const)
+    queue.push(queue.arrive(value, priority));
+  const all = queue.all();
+  assert.deepEqual(all, ["high", "a", "b", "low"]);
+  assert.deepEqual(drained(queue), all);
+});

@@ -89,6 +89,22 @@ test("requests that wait for a lost replica go to the fallback as soon as the ta
   assert.deepEqual([ids(big), ids(small)], [["runs"], ["waits", "comes"]]);
 });
 
+test("one whose body was read in part waits for the start, and holds up nobody who may go to the fallback", async () => {
+  const { bed, big, small, lose } = await bedOfTwo({ maxQueuedRequests: 10 });
+  const body = new BodyStream({ onConsumed: () => {}, onCancel: () => {} }, 8);
+  body.write(Buffer.from("byte"));
+  body.receive({ onData: () => {}, onEnd: () => {}, onError: () => {} });
+  bed.send("runs");
+  bed.send("read", { body });
+  for (const id of ["a", "b"]) bed.send(id);
+  await settle();
+  await lose();
+  bed.send("c");
+  await settle();
+  assert.deepEqual([ids(big), ids(small)], [["runs"], ["a", "b", "c"]]);
+  assert.deepEqual(bed.ends, []);
+});
+
 test("a deployment that requests start is waited for", async () => {
   const { bed, small } = await bedOfTwo({ availability: "starting", startsOnRequest: true }, { hasReplica: false });
   bed.send("one");

@@ -75,4 +75,18 @@ describe("a load meter", () => {
       [[20, 20]],
     );
   });
+
+  it("tells of more that wait where there is no replica with every look, and not with every turn of the event loop", () => {
+    const { clock, told, level, meter, arrive } = bed();
+    for (let i = 1; i <= 200; i++) {
+      arrive();
+      level.queued = i;
+      meter.starved();
+      clock.advance(1);
+    }
+    assert.deepEqual(
+      told.map(({ queued }) => queued),
+      [1, 100, 200],
+    );
+  });
 });

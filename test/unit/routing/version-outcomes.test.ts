@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandlerError, InvalidRequestError } from "../../../core/error.ts";
+import {
+  CancelledError,
+  DeadlineExceededError,
+  DeploymentUnavailableError,
+  HandlerError,
+  InvalidRequestError,
+  QueueFullError,
+  ReplicaLostError,
+  type ServeError,
+} from "../../../core/error.ts";
 import type { Version } from "../../../core/ids.ts";
 import { latencyBucket } from "../../../core/latency-histogram.ts";
 import type { VersionLoad } from "../../../core/load.ts";
@@ -19,25 +28,61 @@ function counts(loads: readonly VersionLoad[]): (string | number)[][] {
   return loads.map(({ version, answered, failed }) => [version, answered, failed]);
 }
 
-test("what a version is to blame for fails; callers' mistakes are answers; refusals and cancellations are neither", () => {
+/** Outcomes of requests that were sent at 0. */
+function bed() {
   const outcomes = new VersionOutcomes();
-  for (const status of [200, 404, 499, 500, 503]) outcomes.answered(V2, status, 1);
-  assert.deepEqual(counts(outcomes.take()), [[V2, 5, 2]]);
-  for (const code of ["handler_failed", "model_failed", "replica_lost", "deadline_exceeded", "internal"] as const) {
-    outcomes.ended(V2, code, 1);
-  }
-  outcomes.ended(V2, "invalid_request", 1);
-  for (const code of ["queue_full", "cancelled", "deployment_unavailable"] as const) outcomes.ended(V2, code, 1);
-  assert.deepEqual(counts(outcomes.take()), [[V2, 6, 5]]);
-  assert.deepEqual(outcomes.take(), []);
+  const send = (now = 0): object => {
+    const request = {};
+    outcomes.sent(request, V2, { arrivedAt: now, now });
+    return request;
+  };
+  const failed = (error: ServeError, now = 100): void => outcomes.failed(send(), error, now);
+  return { outcomes, send, failed };
+}
+
+test("what a client is told with 5xx fails, whoever said it; callers' mistakes are answers; cancellations are neither", () => {
+  const { outcomes, send, failed } = bed();
+  for (const status of [200, 404, 499, 500, 503]) outcomes.answered(send(), status, 1);
+  assert.deepEqual(counts(outcomes.take(1)), [[V2, 5, 2]]);
+  failed(new HandlerError("it threw"));
+  failed(new HandlerError("not there", { details: { status: 404 } }));
+  failed(new DeploymentUnavailableError("what it calls is not there"));
+  failed(new QueueFullError("its batch is full"));
+  failed(new ReplicaLostError("gone"));
+  failed(new InvalidRequestError("not a number"));
+  failed(new CancelledError("gone"));
+  outcomes.left(send());
+  assert.deepEqual(counts(outcomes.take(100)), [[V2, 6, 4]]);
+  assert.deepEqual(outcomes.take(100), []);
+});
+
+test("a deadline counts where others had been answered well within as much time, not where a caller gave none", () => {
+  const { outcomes, send, failed } = bed();
+  outcomes.answered(send(), 200, 30);
+  failed(new DeadlineExceededError("late"), 10);
+  failed(new DeadlineExceededError("late"), 60);
+  assert.deepEqual(counts(outcomes.take(60)), [[V2, 2, 1]]);
+});
+
+test("what does not end counts as slow once, long after everything else had ended, and as failed when it fails", () => {
+  const { outcomes, send } = bed();
+  outcomes.answered(send(), 200, 50);
+  const hung = [send(), send()];
+  assert.deepEqual(counts(outcomes.take(900)), [[V2, 1, 0]]);
+  const [load] = outcomes.take(1_000);
+  assert.deepEqual([load?.answered, load?.latencies[latencyBucket(1_000)]], [2, 2]);
+  assert.deepEqual(outcomes.take(5_000), []);
+  outcomes.failed(hung[0] ?? {}, new DeadlineExceededError("late"), 6_000);
+  outcomes.answered(hung[1] ?? {}, 200, 6_000);
+  assert.deepEqual(counts(outcomes.take(6_000)), [[V2, 0, 1]]);
 });
 
 test("a stream that broke off has failed, but was counted once", () => {
-  const outcomes = new VersionOutcomes();
-  outcomes.answered(V2, 200, 1);
-  outcomes.brokeOff(V2, "replica_lost");
-  outcomes.brokeOff(V2, "cancelled");
-  assert.deepEqual(counts(outcomes.take()), [[V2, 1, 1]]);
+  const { outcomes, send } = bed();
+  outcomes.answered(send(), 200, 1);
+  outcomes.brokeOff(V2, new ReplicaLostError("gone"));
+  outcomes.brokeOff(V2, new CancelledError("gone"));
+  assert.deepEqual(counts(outcomes.take(1)), [[V2, 1, 1]]);
 });
 
 test("a router counts how requests of each version ended while they are divided, and not otherwise", async () => {

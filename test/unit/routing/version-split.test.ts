@@ -45,14 +45,23 @@ async function bedOfTwo(deployment: Partial<DeploymentEntry>, maxOngoingRequests
 }
 
 /** Sends a request that a rule has go to the new version. */
-function sendNew(bed: RoutingBed, id: string): void {
+function sendNew(bed: RoutingBed, id: string, deadlineAt = 11_000): void {
   const { head } = routerRequest(id);
   assert.ok(head.kind === "http");
-  bed.send(id, { head: { ...head, headers: BETA } });
+  bed.send(id, { head: { ...head, headers: BETA }, deadlineAt });
 }
 
 function ids({ handler }: Served): string[] {
   return handler.requests.map(({ head }) => head.requestId);
+}
+
+/** Answers one request every 10 ms. */
+async function answerMore(bed: RoutingBed, { handler }: Served, count: number): Promise<void> {
+  for (let more = 0; more < count; more++) {
+    await bed.clock.advanceAsync(10);
+    handler.requests.at(-1)?.answer("ok");
+    await settle();
+  }
 }
 
 async function answerAll({ handler }: Served): Promise<void> {
@@ -145,6 +154,31 @@ test("when a version's last replica leaves the table, others serve what waits fo
   assert.deepEqual(ids(old), ["o1", "o2", "n3", "o3"]);
   await answerAll(old);
   assert.deepEqual(ids(old), ["o1", "o2", "n3", "o3", "n4"]);
+});
+
+test("how long a version's requests wait is told by how fast they end, also where another version serves them", async () => {
+  const { bed, old, fresh, table } = await bedOfTwo({ traffic: traffic(0), maxQueuedRequests: 500 }, 1);
+  for (let count = 0; count < 200; count++) sendNew(bed, `n${count}`, 60_000);
+  await settle();
+  await answerMore(bed, fresh, 30);
+  await table({ traffic: traffic(0), maxQueuedRequests: 500 }, [old]);
+  await answerMore(bed, old, 90);
+  // About 80 wait, and 100 a second end.
+  sendNew(bed, "hopeless", bed.clock.now() + 500);
+  sendNew(bed, "in time", bed.clock.now() + 1_500);
+  await settle();
+  assert.deepEqual(bed.ends.slice(120), ["hopeless deadline_exceeded"]);
+});
+
+test("a pinned request that would come too late is refused at once", async () => {
+  const { bed, fresh } = await bedOfTwo({ maxQueuedRequests: 500 }, 1);
+  for (let count = 0; count < 200; count++) bed.send(`p${count}`, { version: V2, deadlineAt: 60_000 });
+  await settle();
+  await answerMore(bed, fresh, 100);
+  bed.send("hopeless", { version: V2, deadlineAt: bed.clock.now() + 500 });
+  bed.send("in time", { version: V2, deadlineAt: bed.clock.now() + 1_500 });
+  await settle();
+  assert.deepEqual(bed.ends.slice(100), ["hopeless deadline_exceeded"]);
 });
 
 test("while all replicas of a version are left out others serve its requests, but for those that probe", async () => {

@@ -114,6 +114,19 @@ describe("createAdminClient", () => {
     assert.equal(asked[0]?.headers.get("authorization"), "Bearer t");
   });
 
+  it("takes a hand in rollouts, and tells the metrics that deployments scale by", async () => {
+    const { fetch, asked } = answering(() => Response.json({}));
+    const admin = createAdminClient("http://x", { fetch });
+    await admin.rollout("a b", "promote");
+    await admin.tellMetric("a b", "D", 12.5);
+    const bodies = await Promise.all(asked.map(async (one) => `${one.method} ${one.url} ${await one.text()}`));
+    assert.deepEqual(bodies, [
+      'POST http://x/api/v1/applications/a%20b/rollout {"action":"promote"}',
+      'POST http://x/api/v1/applications/a%20b/deployments/D/metric {"value":12.5}',
+    ]);
+    assert.equal(asked[1]?.headers.get("content-type"), "application/json");
+  });
+
   it("takes a missing blob for an answer, and any other refusal for an error", async () => {
     const absent = createAdminClient("http://x", { fetch: answering(() => new Response(null, { status: 404 })).fetch });
     assert.equal(await absent.hasBlob("ab"), false);

@@ -186,8 +186,11 @@ describe("a fallback", () => {
     class Guarded extends Root {
       authorize(): void {}
     }
-    assert.throws(() => load(deployment(Guarded, { fallback: () => 0 }).bind()), /Guarded has authorize/);
-    assert.throws(() => load(deployment(Guarded, { fallback: deployment(Root).bind() }).bind()), /has none/);
+    assert.throws(
+      () => load(deployment(Guarded, { fallback: () => 0 }).bind()),
+      /Guarded-fallback, which has no authorize/,
+    );
+    assert.throws(() => load(deployment(Guarded, { fallback: deployment(Root).bind() }).bind()), /no authorize/);
     assert.equal(names(deployment(Guarded, { fallback: deployment(Guarded, { name: "b" }).bind() }).bind()).length, 2);
   });
 });

@@ -9,7 +9,7 @@ import { construct } from "../../../core/construction.ts";
 import { CancelledError, InvalidRequestError, InvalidSpecError } from "../../../core/error.ts";
 import { runInScope } from "../../../core/request-scope.ts";
 import { OnnxModel } from "../../../session/onnx-model.ts";
-import { warmSessionThread } from "../../../session/onnx-session.ts";
+import { abandonedModelRuns, warmSessionThread } from "../../../session/onnx-session.ts";
 import { ModelLoadError } from "../../../session/session.ts";
 import { affineModel, slowModel, tokensModel, twoInputModel } from "../../fixture/onnx-writer.ts";
 
@@ -199,6 +199,52 @@ test("a run that waits behind others can be cancelled, and is answered at once",
   await assert.rejects(waiting, CancelledError);
   assert.equal(ended, 0);
   await Promise.all(running);
+});
+
+test("a run that goes on without its caller is told with the caller's deadline, and can be given up with all behind it", async () => {
+  const path = join(folder, "abandoned.onnx");
+  await writeFile(path, slowModel(256, 400));
+  const slow = model(path);
+  await slow.load();
+  const rows = Array.from({ length: 64 }, () => new Float32Array(256));
+  const cancellation = new Cancellation();
+  const context = { requestId: "r", deadlineAt: systemClock.now() + 60_000 } as never;
+  const request = { context, cancellation, priority: 0, depth: 0, traceparent: "" };
+  const left = runInScope({ kind: "request", request }, () => slow.predict(rows)).catch((error: unknown) => error);
+  await Promise.resolve();
+  const others = [slow.predict(rows), slow.predict(rows)].map((run) => assert.rejects(run, /it is being replaced/));
+  await Promise.resolve();
+  assert.deepEqual(abandonedModelRuns(), []);
+  cancellation.cancel(new CancelledError("the client went away"));
+  const [stuck] = abandonedModelRuns();
+  assert.match(stuck?.name ?? "", /abandoned\.onnx/);
+  assert.ok((stuck?.deadlineAt ?? 0) > systemClock.now() + 30_000);
+  stuck?.giveUp(new Error("it is being replaced"));
+  await Promise.all([...others, left]);
+  await assert.rejects(slow.predict(rows), /it is being replaced/);
+});
+
+test("its self-test leaves a model alone that user code runs, or has closed", async () => {
+  const path = join(folder, "tested.onnx");
+  await writeFile(path, slowModel(256, 400));
+  const warmup = { x: { data: new Float32Array(256), dims: [1, 256] } };
+  const setting = { clock: systemClock, applicationDir: folder, packageDirs: [process.cwd()], cpus: 1, log: undefined };
+  const { instance: slow, registered } = construct(() => model(path, { warmup }), setting as never);
+  const [tested] = registered.models;
+  await tested?.load();
+  await tested?.warmup();
+  await tested?.selfTest(1);
+  let isOver = false;
+  const rows = Array.from({ length: 64 }, () => new Float32Array(256));
+  const running = slow.predict(rows).then(() => (isOver = true));
+  await new Promise(setImmediate);
+  await tested?.selfTest(1);
+  assert.ok(!isOver, "it did not wait for the run");
+  await running;
+  await tested?.selfTest(1);
+  await slow.close();
+  await tested?.selfTest(1);
+  assert.equal(slow.provider, "", "it is not loaded again");
 });
 
 test("closing waits for runs that have begun, and a closed model is loaded again when used", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SimClock, settle } from "../../../sim/sim-clock.ts";
+import { runSteps, SimClock, settle } from "../../../sim/sim-clock.ts";
 
 test("callbacks run in the order of their instants, those of one instant in the order they were asked for", () => {
   const clock = new SimClock();
@@ -63,4 +63,31 @@ test("the barrier drains microtasks however deep they nest", async () => {
   void nest();
   await settle();
   assert.equal(depth, 50);
+});
+
+test("what a step started has come to rest before the next step, over any number of steps", async () => {
+  let open = 0;
+  let steps = 0;
+  const nest = async (): Promise<void> => {
+    open += 1;
+    for (let i = 0; i < 5; i++) {
+      await Promise.resolve();
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+    }
+    open -= 1;
+  };
+  await runSteps(() => {
+    assert.equal(open, 0);
+    if (steps === 200) return false;
+    steps += 1;
+    void nest();
+    return true;
+  });
+  assert.equal(steps, 200);
+  await assert.rejects(
+    runSteps(() => {
+      throw new Error("a step failed");
+    }),
+    /a step failed/,
+  );
 });

@@ -101,12 +101,17 @@ test("nobody is ended while a debugger may hold it", async () => {
   assert.ok(!child.wasTerminated);
 });
 
+/** Gives the only replica a limit, as a change of options in place does. */
+function limit(bed: WorkerBed, memoryLimitBytes: number, desired: "run" | "drain" = "run"): void {
+  bed.controller.assign([assignedReplica("r1", { desired, options: { memoryLimitBytes } })]);
+}
+
 test("a replica near its memory limit asks to be replaced and serves on, one above it is ended", async () => {
   const bed = await WorkerBed.start();
   const child = await bed.replica("r1");
-  const assigned = assignedReplica("r1");
-  const options = { ...assigned.launch.options, memoryLimitBytes: 1024 ** 3 };
-  bed.controller.assign([{ ...assigned, launch: { ...assigned.launch, options } }]);
+  limit(bed, 1024 ** 3);
+  child.residentBytes = 0.3 * 1024 ** 3;
+  await beats(bed, child, 2 * HEARTBEAT_MS);
   child.residentBytes = 0.95 * 1024 ** 3;
   await beats(bed, child, 2 * HEARTBEAT_MS);
   const report = bed.controller.report("r1");
@@ -117,6 +122,50 @@ test("a replica near its memory limit asks to be replaced and serves on, one abo
   assert.ok(child.wasTerminated);
   const reasons = bed.controller.all("replicas").flatMap(({ reports }) => reports.map(({ reason }) => reason));
   assert.ok(reasons.some((reason) => reason.startsWith("OOMKilled: used 1.1 GiB of 1.0 GiB")));
+});
+
+test("one that asked to be replaced takes it back when its limit is raised, and not because it gave memory back", async () => {
+  const bed = await WorkerBed.start();
+  const child = await bed.replica("r1");
+  limit(bed, 1024 ** 3);
+  child.residentBytes = 0.3 * 1024 ** 3;
+  await beats(bed, child, 2 * HEARTBEAT_MS);
+  child.residentBytes = 0.95 * 1024 ** 3;
+  await beats(bed, child, 2 * HEARTBEAT_MS);
+  child.residentBytes = 0.8 * 1024 ** 3;
+  await beats(bed, child, 2 * HEARTBEAT_MS);
+  assert.equal(bed.controller.report("r1")?.isRetiring, true);
+  limit(bed, 2 * 1024 ** 3);
+  await beats(bed, child, 2 * HEARTBEAT_MS);
+  const report = bed.controller.report("r1");
+  assert.deepEqual([report?.state, report?.reason, report?.isRetiring], ["ready", "", false]);
+});
+
+test("one whose process says that it is to be replaced goes on until it is told to drain", async () => {
+  const bed = await WorkerBed.start();
+  const child = await bed.replica("r1");
+  const report = { state: "ready", isRetiring: true, reason: "stuck" } as const;
+  child.say({ kind: "replica", report: replicaReport(report) });
+  await bed.clock.advanceAsync(10);
+  assert.equal(health(bed), "ready beating stuck");
+  assert.equal(bed.controller.report("r1")?.isRetiring, true);
+  assert.ok(!child.wasTerminated);
+});
+
+test("the end of a replica that is to go is no restart, whatever ended it", async () => {
+  const bed = await WorkerBed.start();
+  const child = await bed.replica("r1");
+  child.endsWhenTold = false;
+  limit(bed, 0, "drain");
+  await bed.clock.advanceAsync(10);
+  child.say({ kind: "replica", report: replicaReport({ state: "draining", reason: "told to drain" }) });
+  beat(child, 100);
+  await bed.clock.advanceAsync(4_000);
+  assert.ok(child.wasTerminated);
+  child.exit({ kind: "killed", signal: "SIGKILL" });
+  await bed.clock.advanceAsync(10);
+  const names = bed.metrics.samples().map(({ name }) => name);
+  assert.ok(!names.includes("thornback_replica_restarts_total"), names.join());
 });
 
 test("a process that ended for want of memory is told so, with what it used last", async () => {

@@ -139,3 +139,15 @@ test("the proxies of an emptied node are told so, and one that starts later too"
   assign(101, false);
   assert.deepEqual(told(), [false, false]);
 });
+
+test("a proxy that was not connected when its node was used again is told as soon as it is", async () => {
+  const bed = await startTwo();
+  const [proxy] = bed.spawner.alive("proxy");
+  const assign = (generation: number, isDrained: boolean): void =>
+    bed.controller.send({ kind: "assign", assignment: { epoch: 1, generation, replicas: [], isDrained } });
+  assign(100, true);
+  proxy?.hangUp();
+  assign(101, false);
+  proxy?.dial(bed.worker);
+  assert.equal(proxy?.last("rotation")?.isOut, false);
+});

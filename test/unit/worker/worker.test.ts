@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HEARTBEAT_MS, ROLLOUT_FAILED_AFTER_STARTS } from "../../../core/limits.ts";
+import { HEARTBEAT_MS, LOAD_GATHER_MS, ROLLOUT_FAILED_AFTER_STARTS } from "../../../core/limits.ts";
 import { InvalidSpecError } from "../../../core/error.ts";
+import type { DeploymentId } from "../../../core/ids.ts";
 import type { TableUpdate } from "../../../core/table.ts";
 import { assignedReplica } from "../../fake/assigned-replica.ts";
 import { replicaReport } from "../../fake/fake-spawner.ts";
@@ -260,4 +261,21 @@ test("the table goes to every router, and the newest that all of them use is rep
   assert.equal(applied(), 0, "the replica may still use an older one");
   replica.say({ kind: "tableApplied", epoch: 1, version: 5 });
   assert.equal(applied(), 5);
+});
+
+test("a router that is not connected has no load, whether its end was told or not", async () => {
+  const bed = await WorkerBed.start();
+  const [proxy] = bed.spawner.alive("proxy");
+  const deployment = "app/D" as DeploymentId;
+  const load = { deployment, queued: 3, ongoingMean: 4, arrived: 0, answered: 0, versions: [] };
+  const told = (): readonly unknown[] | undefined => bed.controller.all("loads").at(-1)?.loads;
+  for (const lose of [() => proxy?.hangUp(), () => proxy?.dial(bed.worker)]) {
+    proxy?.dial(bed.worker);
+    proxy?.say({ kind: "loads", loads: [load] });
+    await bed.clock.advanceAsync(LOAD_GATHER_MS);
+    assert.deepEqual(told(), [load]);
+    lose();
+    await bed.clock.advanceAsync(LOAD_GATHER_MS);
+    assert.deepEqual(told(), [{ ...load, queued: 0, ongoingMean: 0 }]);
+  }
 });

@@ -6,6 +6,7 @@ export interface VersionLoad {
   'answered'?: (number);
   'failed'?: (number);
   'latencies'?: (number)[];
+  'sent'?: (number);
 }
 
 export interface VersionLoad__Output {
@@ -13,4 +14,5 @@ export interface VersionLoad__Output {
   'answered': (number);
   'failed': (number);
   'latencies': (number)[];
+  'sent': (number);
 }

@@ -55,9 +55,10 @@ test("a node that is silent, not connected, or lost, is answered for, and anothe
   assert.equal(clock.pendingCount, 0);
 });
 
-test("only so many questions are open at a time", async () => {
+test("only so many questions are open at a time, and one too many says nothing of what it asks for", async () => {
   const { asks, sent } = bed();
   for (let i = 0; i < MOST_OPEN_QUESTIONS; i++) void asks.ask(R1, N1, VERIFY);
-  assert.deepEqual(await asks.ask(R1, N1, VERIFY), { kind: "failed", reason: "1000 questions are open already" });
+  const reason = "1000 questions are open already";
+  assert.deepEqual(await asks.ask(R1, N1, VERIFY), { kind: "failed", reason, isGone: true });
   assert.equal(sent.length, MOST_OPEN_QUESTIONS);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assignedReplicas, AssignmentSender } from "../../../../controller/act/assignments.ts";
-import type { NodeId, Version } from "../../../../core/ids.ts";
+import { applyAction } from "../../../../controller/decide/apply-action.ts";
+import type { NodeId, ReplicaId, Version } from "../../../../core/ids.ts";
 import {
   applicationRecord,
   applicationSpec,
@@ -43,6 +44,19 @@ describe("an assignment", () => {
     );
   });
 
+  it("gives a replica that drains no longer than its node has", () => {
+    const sender = new AssignmentSender(1);
+    const running = clusterState({ applications: [application], replicas: [replicaRecord("a", { desired: "leave" })] });
+    const drains = new Map([[node, { beganAt: 0, deadlineAt: 30_000 }]]);
+    const timesOf = (state: typeof running) =>
+      sender.next(state, node)?.replicas.map(({ launch }) => launch.options.gracefulShutdownTimeoutMs);
+    assert.deepEqual(timesOf({ ...running, drains }), [20_000]);
+    const drain = { kind: "drain", replica: "a" as ReplicaId, reason: "unlisted" } as const;
+    const draining = applyAction(running, drain, 22_000);
+    assert.deepEqual(timesOf(draining), [20_000]);
+    assert.deepEqual(timesOf({ ...draining, drains }), [8_000]);
+  });
+
   it("is withheld while the node runs something that no release describes", () => {
     const replicas = [replicaRecord("a"), replicaRecord("b", { version: "lost" as Version })];
     assert.equal(assignedReplicas(clusterState({ applications: [application], replicas }), node), undefined);
@@ -57,6 +71,17 @@ describe("an assignment", () => {
     assert.equal(sender.next({ ...state, replicas: new Map(state.replicas) }, node), undefined);
     sender.forget(node);
     assert.equal(sender.next(state, node)?.generation, 2);
+  });
+
+  it("has a higher generation for a node that comes back after it was forgotten", () => {
+    const sender = new AssignmentSender(3);
+    const state = clusterState({ applications: [application], replicas: [replicaRecord("a")] });
+    for (let i = 0; i < 3; i++) {
+      sender.next(state, node);
+      sender.forget(node);
+    }
+    sender.drop(node);
+    assert.equal(sender.next(state, node)?.generation, 4);
   });
 
   it("knows who was never told to run a replica that is to stop, and so never says that it is gone", () => {

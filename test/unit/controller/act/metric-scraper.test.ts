@@ -16,6 +16,38 @@ it("all series of the name add up, and of no longer name", () => {
   assert.equal(sumOf(text, "depth"), undefined);
 });
 
+it("the value of a series is not that of its exemplar", () => {
+  const text = ['lag{queue="a\\"}b"} 4 # {trace_id="x"} 1', 'lag 3 # {trace_id="y"} 0.5 1700000000.1'].join("\n");
+  assert.equal(sumOf(text, "lag"), 7);
+});
+
+it("a few metrics are read at a time, the next as soon as one is, and their tokens are not logged", async () => {
+  const log = new RecordingLog();
+  const given = Array.from({ length: 12 }, (_, i) => {
+    const autoscaling = autoscalingSpec({ metric: { ...metric, url: `http://metrics.test/${i}?token=secret` } });
+    return [`D${i}`, { options: { autoscaling } }] as const;
+  });
+  const state = clusterState({
+    applications: [applicationRecord([applicationSpec("app", Object.fromEntries(given))])],
+  });
+  const open: { url: string; reject: (error: Error) => void }[] = [];
+  const scraper = new MetricScraper({
+    ...{ clock: new ManualClock(), log, current: () => state, onEvent: () => {} },
+    readText: (url) => new Promise((_, reject) => void open.push({ url, reject })),
+  });
+  scraper.read();
+  scraper.read();
+  assert.equal(open.length, 8);
+  open[0]?.reject(new Error("refused"));
+  await new Promise(setImmediate);
+  assert.equal(open.length, 9);
+  for (const one of [...open]) one.reject(new Error("refused"));
+  await new Promise(setImmediate);
+  assert.deepEqual(open.map(({ url }) => url).length, 12);
+  assert.equal(new Set(open.map(({ url }) => url)).size, 12);
+  assert.deepEqual(log.lines[0]?.fields["url"], "http://metrics.test/0");
+});
+
 it("a metric is read every few seconds, one question at a time, and what cannot be read is told once", async () => {
   const clock = new ManualClock();
   const log = new RecordingLog();

@@ -81,7 +81,7 @@ describe("a rollout", () => {
   it("keeps users away from a new version that starts, and goes on when enough of it serves", () => {
     assert.deepEqual(short(world(CANARY)), ["shift 0"]);
     const shifts = new Map([[ID, shift(0)]]);
-    assert.deepEqual(short(world(CANARY, { serving: 1 }, { shifts })), ["advance step serving"]);
+    assert.deepEqual(short(world(CANARY, { serving: 1 }, { shifts })), ["advance step serving", "shift 10"]);
   });
 
   it("gives a step its share and begins to watch anew", () => {
@@ -98,8 +98,8 @@ describe("a rollout", () => {
 
   it("goes back at once when a gate fails, and divides no requests any more", () => {
     const outcomes = [
-      { version: V1, answered: 900, failed: 0, latencies: [] },
-      { version: V2, answered: 100, failed: 30, latencies: [] },
+      { version: V1, sent: 900, answered: 900, failed: 0, latencies: [] },
+      { version: V2, sent: 100, answered: 100, failed: 30, latencies: [] },
     ];
     const shifts = new Map([[ID, shift(10, { outcomes })]]);
     const state = world(CANARY, { record: at("step"), serving: 1 }, { shifts });
@@ -149,11 +149,100 @@ describe("a rollout", () => {
     const state = world(CANARY, { record: at("step") });
     const deployment = state.applications.get(APP)?.releases[0]?.spec.deployments[0];
     assert.ok(deployment !== undefined);
-    const record = stageOf(state, { id: ID, spec: deployment });
-    assert.deepEqual(besideOf(record, deployment.options.rollout, 20), { from: V1, newCount: 2 });
-    assert.equal(
-      besideOf({ stage: { kind: "rolling" }, from: V1, scores: {} }, deployment.options.rollout, 20),
-      undefined,
+    const one = { id: ID, spec: deployment };
+    assert.deepEqual(besideOf(state, one, stageOf(state, one), 0), { from: V1, oldCount: 4, newCount: 1 });
+    assert.equal(besideOf(state, one, { stage: { kind: "rolling" }, from: V1, scores: {} }, 0), undefined);
+  });
+
+  it("leaves old replicas where they are while it is paused and the new ones do not serve yet", () => {
+    const pending = replicaRecord("p", { deployment: ID, version: V2, node: undefined, report: undefined });
+    const state = world({}, { record: { rollout: { generation: 2, isPaused: true, stages: {} } } });
+    const replicas = new Map([...state.replicas, [pending.id, pending]]);
+    const deployment = state.applications.get(APP)?.releases[0]?.spec.deployments[0];
+    assert.ok(deployment !== undefined);
+    const one = { id: ID, spec: deployment };
+    const beside = besideOf({ ...state, replicas }, one, stageOf(state, one), 0);
+    assert.deepEqual(beside, { from: V1, oldCount: 4, newCount: 1 });
+  });
+
+  it("waits for the version that serves to come back where another one had rolled over it, and divides nothing until then", () => {
+    const state = world(CANARY);
+    const other = [1, 2, 3, 4].map((n) => replicaRecord(`x${n}`, { deployment: ID, version: "v-between" as Version }));
+    const replicas = new Map(other.map((replica) => [replica.id, replica]));
+    assert.deepEqual(short({ ...state, replicas }), []);
+    assert.deepEqual(short({ ...state, replicas: new Map([...replicas, ...state.replicas]) }), ["shift 0"]);
+  });
+
+  it("does not take a share back because the target grew, or a replica is being started again", () => {
+    const watched = {
+      shifts: new Map([[ID, shift(10)]]),
+      targets: new Map([[ID, { target: 40, reason: "loadRose" as const }]]),
+    };
+    const steps = { ...CANARY, steps: [5, 10, 100] };
+    const record = {
+      rollout: {
+        generation: 2,
+        isPaused: false,
+        stages: { D: { stage: { kind: "step" as const, index: 1 }, from: V1, scores: {} } },
+      },
+    };
+    assert.deepEqual(short(world(steps, { record, serving: 1 }, watched), 1_000), []);
+    assert.deepEqual(short(world(steps, { record, serving: 0 }, watched), 1_000), []);
+  });
+
+  it("divides each deployment's requests once in a turn, whatever became of the others", () => {
+    const options = { rollout: rolloutSpec(CANARY) };
+    const specs = [V1, V2].map((version) =>
+      applicationSpec("app", { D: { version, replicas: 4, options }, E: { version, replicas: 4, options } }),
     );
+    const other = idOf("app", "E");
+    const stage = { stage: { kind: "step" as const, index: 0 }, from: V1, scores: {} };
+    const rollout = { generation: 2, isPaused: false, stages: { D: stage, E: stage } };
+    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, latencies: [] }];
+    const replicas = [ID, other].map((deployment, n) => replicaRecord(`n${n}`, { deployment, version: V2 }));
+    const state = clusterState(
+      { applications: [applicationRecord(specs, { stable: 1, rollout })], nodes: [nodeRecord("n1")], replicas },
+      {
+        targets: new Map([ID, other].map((id) => [id, { target: 4, reason: "declared" as const }])),
+        shifts: new Map([
+          [ID, shift(0)],
+          [other, shift(10, { outcomes })],
+        ]),
+      },
+    );
+    assert.deepEqual(short(state, 1_000), ["giveUp gateFailed 1", "shift over", "shift over"]);
+  });
+
+  it("goes back to what served whole when a gate fails, not to a release between that has the same version", () => {
+    const options = { rollout: rolloutSpec(CANARY) };
+    const more = { rollout: rolloutSpec(CANARY), maxQueuedRequests: 5 };
+    const specs = [
+      applicationSpec("app", { D: { version: V1, replicas: 4, options } }),
+      applicationSpec("app", { D: { version: V2, replicas: 4, options } }),
+      applicationSpec("app", { D: { version: V2, replicas: 4, options: more } }),
+    ];
+    const stages = { D: { stage: { kind: "step" as const, index: 0 }, from: V1, scores: {} } };
+    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, latencies: [] }];
+    const state = clusterState(
+      {
+        applications: [applicationRecord(specs, { stable: 1, rollout: { generation: 3, isPaused: false, stages } })],
+        nodes: [nodeRecord("n1")],
+        replicas: [replicaRecord("n0", { deployment: ID, version: V2 })],
+      },
+      {
+        targets: new Map([[ID, { target: 4, reason: "declared" as const }]]),
+        shifts: new Map([[ID, shift(10, { outcomes })]]),
+      },
+    );
+    assert.deepEqual(short(state, 1_000), ["giveUp gateFailed 1", "shift over"]);
+  });
+
+  it("keeps requests with a header for the new version although its first step is 0", () => {
+    const match = [{ header: "x-beta", value: "1" }];
+    const spec = { ...CANARY, steps: [0, 100], match };
+    const [first] = actions(world(spec, { record: at("step"), serving: 1 }));
+    assert.deepEqual(first?.kind === "shift" ? first.shift : undefined, { from: V1, to: V2, percent: 0, match });
+    const [before] = actions(world(spec, { record: at("starting") }));
+    assert.deepEqual(before?.kind === "shift" ? before.shift?.match : undefined, []);
   });
 });

@@ -88,6 +88,25 @@ describe("autoscaling", () => {
     assert.ok(target >= 5 && target <= 8, `${target} replicas`);
   });
 
+  it("does not take for a burst what one node told within a moment of the last look", () => {
+    const spec = autoscalingSpec({ ...BOUNDS, maxReplicas: 100 });
+    const queue = { ms: 5_000, ongoing: 150, queued: 134, arrived: 25, answered: 20, busy: 1, ready: 1 };
+    const { history: before, now: at } = historyOf([queue], spec.downscaleDelayMs);
+    const given = { spec, current: 2, roseAt: 0, startMs: 3_000, metric: undefined, policy: undefined, isDeaf: false };
+    const full = autoscale({ ...given, history: before }, at).target;
+    const now = at + 20;
+    const history = recorded(before, { ...queue, at: now, ms: 20, arrived: 10, answered: 0 }, spec.downscaleDelayMs);
+    const { target } = autoscale({ ...given, history }, now);
+    assert.ok(Math.abs(target - full) <= 1, `${target} replicas after a moment, ${full} before`);
+  });
+
+  it("does not take for a burst what chance makes of few requests", () => {
+    const rest = { ms: 10_000, ongoing: 6, arrived: 4, answered: 4, busy: 0.5, ready: 3 };
+    const chance = { ms: SAMPLE_MS, ongoing: 12.8, arrived: 12, answered: 6, busy: 0.5, ready: 3 };
+    assert.equal(decide(BOUNDS, [rest, chance], { current: 3 }).target, 3);
+    assert.equal(decide(BOUNDS, [rest, { ...chance, arrived: 40, ongoing: 30 }], { current: 3 }).reason, "burst");
+  });
+
   it("keeps replicas at targetUtilisation when few requests are ongoing", () => {
     const busy = { ms: 5_000, ongoing: 3, arrived: 100, answered: 100, busy: 2.9, ready: 3 };
     assert.equal(decide(BOUNDS, [busy], { current: 3 }).target, 4);
@@ -189,6 +208,19 @@ describe("autoscaling", () => {
     assert.equal(decide(options, quiet, { current: 2, metric: 75 }).target, 8);
     assert.equal(decide(options, quiet, { current: 8, metric: undefined }).target, 8);
     assert.equal(decide(options, quiet, { current: 8, metric: 15 }).target, 2);
+  });
+
+  it("starts from zero by a metric, and does not take that back at once when it falls to 0", () => {
+    const metric = { name: "lag", targetPerReplica: 10, url: undefined };
+    const zero = { minReplicas: 0, maxReplicas: 5, scaleToZeroDelayMs: 5_000, metric };
+    const quiet = [{ ms: 9_000 }];
+    const first = decide(zero, quiet, { current: 0, metric: 25 });
+    assert.deepEqual([first.target, first.reason], [3, "loadRose"]);
+    assert.equal(decide(zero, quiet, { current: 0, metric: 1_000 }).target, 5);
+    assert.equal(decide(zero, quiet, { current: 0, metric: 0 }).target, 0);
+    assert.equal(decide(zero, quiet, { current: 0, metric: undefined }).target, 0);
+    assert.equal(decide(zero, quiet, { current: 3, metric: 0, roseAt: 8_000 }).target, 3);
+    assert.equal(decide(zero, quiet, { current: 3, metric: 0, roseAt: 4_000 }).target, 0);
   });
 
   it("leaves the decision to the user's policy, within bounds", () => {

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { autoscaled, METRIC_STALE_MS } from "../../../../controller/decide/autoscaled.ts";
+import { applyAction } from "../../../../controller/decide/apply-action.ts";
+import { autoscaled, LONGEST_START_MS, METRIC_STALE_MS } from "../../../../controller/decide/autoscaled.ts";
 import type { ClusterState, TargetReason } from "../../../../controller/decide/cluster.ts";
 import { withLoads } from "../../../../controller/decide/loads.ts";
+import { reconcile } from "../../../../controller/decide/reconcile.ts";
+import { applyEvent } from "../../../../controller/state/cluster-state.ts";
+import { seededRandom } from "../../../../core/random.ts";
 import {
   applicationRecord,
   applicationSpec,
@@ -47,6 +51,68 @@ describe("a deployment that scales by itself", () => {
     assert.equal(decide({ targets, metrics }, 40_000), "1 loadFell");
     const nodes = new Map([["n1" as never, nodeRecord("n1", { state: "suspect" })]]);
     assert.equal(decide({ targets, metrics, nodes }, 40_000), "4 loadRose");
+  });
+
+  it("wakes although its policy said 0 last: that was said before it woke", () => {
+    const policySpec = autoscalingSpec({ minReplicas: 0, maxReplicas: 5, hasPolicy: true });
+    const app = applicationSpec("app", { D: { options: { autoscaling: policySpec } } });
+    const load = { deployment: ID, queued: 1, ongoingMean: 1, arrived: 1, answered: 0, versions: [] };
+    const [one] = app.deployments;
+    assert.ok(one !== undefined);
+    let state = clusterState({ applications: [applicationRecord([app], { stable: 1 })], nodes: [nodeRecord("n1")] });
+    state = { ...state, targets: new Map([[ID, { target: 1, reason: "initial" }]]) };
+    const answer = (target: number, askedAt: number): void => {
+      const event = { kind: "policyAnswered", deployment: ID, target, problem: "", askedAt } as const;
+      state = applyEvent(state, event, askedAt);
+    };
+    const targets: number[] = [];
+    const tick = (now: number): void => {
+      state = { ...state, ...withLoads(state, { loads: [load], ms: 500 }, now) };
+      for (const action of reconcile(state, now, seededRandom(1))) state = applyAction(state, action, now);
+      targets.push(state.targets.get(ID)?.target ?? -1);
+    };
+    answer(0, 400);
+    tick(500);
+    // An answer to a question of before comes late.
+    answer(0, 450);
+    tick(1_000);
+    tick(1_500);
+    tick(2_000);
+    assert.deepEqual(targets, [0, 1, 1, 1]);
+    answer(3, 2_100);
+    tick(2_500);
+    assert.equal(targets.at(-1), 3);
+  });
+
+  it("goes by how long a first start took, for half a minute at most, and not by when a replica was made", () => {
+    const autoscaling = autoscalingSpec({ maxReplicas: 50 });
+    const app = applicationSpec("app", { D: { options: { autoscaling } } });
+    const [one] = app.deployments;
+    assert.ok(one !== undefined);
+    const now = 172_800_000;
+    const decided = (startMs: number | undefined): number | undefined => {
+      const replica = replicaRecord("a", { deployment: ID, stateSince: now - 1_000, ...(startMs && { startMs }) });
+      let state = clusterState(
+        { applications: [applicationRecord([app])], replicas: [replica] },
+        { targets: new Map([[ID, { target: 7, reason: "loadRose" }]]) },
+      );
+      for (let i = 20; i > 0; i--) {
+        const count = i > 4 ? 500 : 1_000;
+        const told = {
+          deployment: ID,
+          queued: 0,
+          ongoingMean: count / 50,
+          arrived: count,
+          answered: count,
+          versions: [],
+        };
+        state = { ...state, ...withLoads(state, { loads: [told], ms: 500 }, now - i * 500 + 500) };
+      }
+      return autoscaled(state, { id: ID, spec: one }, now)?.target;
+    };
+    assert.equal(decided(undefined), 10);
+    assert.ok((decided(3_000) ?? 0) > 10);
+    assert.equal(decided(now), decided(LONGEST_START_MS));
   });
 
   it("does not believe a metric that was told long ago", () => {

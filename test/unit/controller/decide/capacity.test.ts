@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { amountsOf, capacityOf, pickGpus, toUnits, UNITS } from "../../../../controller/decide/capacity.ts";
-import type { NodeId } from "../../../../core/ids.ts";
+import type { NodeId, ReplicaId, Version } from "../../../../core/ids.ts";
 import {
   applicationRecord,
   applicationSpec,
@@ -43,6 +43,17 @@ describe("capacity", () => {
     const nodes = [nodeRecord("n1", { resources: nodeResources({ gpus: ["g0"] }) })];
     const state = clusterState({ nodes, replicas: [replicaRecord("a", { gpus: ["g0"] })] });
     assert.equal(capacityOf(state, "n1" as NodeId)?.gpus[0]?.freeUnits, 0);
+  });
+
+  it("takes a replica of a version that is not kept any more to hold what its deployment's newest does", () => {
+    const spec = applicationSpec("app", { D: { resources: { cpus: 1 } } });
+    const state = clusterState({
+      applications: [applicationRecord([spec])],
+      nodes: [nodeRecord("n1")],
+      replicas: [replicaRecord("a", { version: "forgotten" as Version })],
+    });
+    const all = capacityOf(state, "n1" as NodeId, "a" as ReplicaId)?.free.get("cpus") ?? 0;
+    assert.equal(capacityOf(state, "n1" as NodeId)?.free.get("cpus"), all - UNITS);
   });
 
   it("packs shares onto the fullest GPU that has room, and whole ones onto free GPUs only", () => {

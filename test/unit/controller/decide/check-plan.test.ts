@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Action } from "../../../../controller/decide/action.ts";
-import { checkPlan } from "../../../../controller/decide/check-plan.ts";
-import type { NodeId, ReplicaId } from "../../../../core/ids.ts";
+import { checkPlan, soundPlan } from "../../../../controller/decide/check-plan.ts";
+import type { ApplicationName, NodeId, ReplicaId } from "../../../../core/ids.ts";
 import {
   applicationRecord,
   applicationSpec,
@@ -82,5 +82,16 @@ describe("checking a plan", () => {
     const stop: Action = { kind: "stop", replica: id("starting"), reason: "removed" };
     assert.match(broken(stop, stop)[0] ?? "", /done twice/);
     assert.match(broken({ ...stop, replica: id("none") })[0] ?? "", /no such replica/);
+  });
+
+  it("leaves out of a plan the application that breaks something, and performs the rest", () => {
+    const promote = { kind: "promote", generation: 1, reason: "serving" } as const;
+    const twice: Action = { ...promote, application: "app" as ApplicationName };
+    const other: Action = { ...promote, application: "other" as ApplicationName };
+    const node: Action = { kind: "markNode", node: "n2" as NodeId, state: "lost", reason: "silent" };
+    const plan = soundPlan(state, [node, twice, other, twice, bind("new1")], 1);
+    assert.deepEqual(plan.actions, [node, other]);
+    assert.match(plan.violations[0] ?? "", /promote app: it is done twice/);
+    assert.deepEqual(soundPlan(state, [other, bind("new1")], 1), { actions: [other, bind("new1")], violations: [] });
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { drainNode, type DrainingReplica } from "../../../../controller/decide/drain-node.ts";
+import { drainNode, type DrainingReplica, drainTimeMs } from "../../../../controller/decide/drain-node.ts";
 
 const replica = (given: Partial<DrainingReplica> = {}): DrainingReplica => ({
   drain: { beganAt: 0, deadlineAt: 120_000 },
@@ -29,4 +29,14 @@ describe("a replica of a draining node", () => {
       assert.equal(drainNode(replica({ desired }), 200_000).kind, "stay");
     }
   });
+});
+
+it("a replica that drains has its graceful time, but not beyond the deadline of its node", () => {
+  const drain = { beganAt: 0, deadlineAt: 30_000 };
+  assert.equal(drainTimeMs(drain, 5_000, 20_000), 20_000);
+  assert.equal(drainTimeMs(drain, 20_500, 20_000), 9_500);
+  assert.equal(drainTimeMs(drain, 31_000, 20_000), 0);
+  assert.equal(drainTimeMs({ beganAt: 0, deadlineAt: Number.POSITIVE_INFINITY }, 5, 20_000), 20_000);
+  assert.equal(drainTimeMs(undefined, 5, 20_000), 20_000);
+  assert.equal(drainTimeMs(drain, undefined, 20_000), 20_000);
 });

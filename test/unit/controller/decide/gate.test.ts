@@ -11,7 +11,7 @@ function outcomes(answered: number, failed: number, ms: number | readonly number
     const bucket = latencyBucket(took);
     latencies[bucket] = (latencies[bucket] ?? 0) + 1;
   }
-  return { answered, failed, latencies };
+  return { sent: answered, answered, failed, latencies };
 }
 
 const OLD = outcomes(2_000, 0);
@@ -31,6 +31,8 @@ describe("a gate", () => {
       /errorRate 8.00 % \(8 of 100 requests\)/,
     );
     assert.equal(cause({ gates: ERRORS, newVersion: outcomes(20, 1) }), undefined);
+    assert.equal(cause({ gates: ERRORS, newVersion: outcomes(2, 1) }), undefined);
+    assert.equal(cause({ gates: ERRORS, newVersion: outcomes(20, 1), isOver: true }), undefined);
     assert.ok(cause({ gates: ERRORS, newVersion: outcomes(100, 5), isOver: true }) !== undefined);
     assert.equal(cause({ gates: ERRORS, newVersion: outcomes(100, 1), isOver: true }), undefined);
   });

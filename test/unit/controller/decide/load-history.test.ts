@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  answeredPerReplica,
   emptyHistory,
   type LoadHistory,
   type LoadSample,
@@ -56,6 +57,17 @@ describe("a load history", () => {
     const near = history(samples.slice(0, 310));
     const found = peakOf(near, 30_000, 155_000).ongoing;
     assert.ok(found > 8 && found < 12, `a moment of 40 in a span of 2 s with 1 is ${found}`);
+  });
+
+  it("knows what a replica gets done from those that have all they can do, over seconds", () => {
+    const light = sample(500, { arrived: 60, answered: 60, busy: 0.5, ready: 1 });
+    const full = [1_000, 1_500].map((at) => sample(at, { queued: 9, arrived: 50, answered: 20, busy: 0, ready: 1 }));
+    assert.equal(answeredPerReplica(history([])), 0);
+    assert.equal(answeredPerReplica(history([light])), 240);
+    const flash = sample(520, { ms: 20, queued: 9, arrived: 10, ready: 1 });
+    assert.ok(answeredPerReplica(history([light, flash])) > 200, "a moment without an answer says nothing");
+    assert.equal(answeredPerReplica(history([light, ...full])), 40);
+    assert.equal(answeredPerReplica(history([light, sample(9_000, { busy: 1, answered: 5 })])), 10);
   });
 
   it("knows when a request was last there", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { withForgottenLoads, withLoads as changeOf } from "../../../../controller/decide/loads.ts";
 import type { ClusterState } from "../../../../controller/decide/cluster.ts";
+import type { Version } from "../../../../core/ids.ts";
 import {
   applicationRecord,
   applicationSpec,
@@ -54,6 +55,19 @@ describe("what routers and replicas tell", () => {
     const used = withLoads(state(), { loads: [], ms: 2_000 }, 1_000).usage;
     assert.deepEqual(used.get(SCALES), { replicaSeconds: 4, gpuSeconds: 4, idleSeconds: 2 });
     assert.deepEqual(used.get(FIXED), { replicaSeconds: 2, gpuSeconds: 0, idleSeconds: 2 });
+  });
+
+  it("counts no replica as capacity that stands by after a switch, or is to be verified first", () => {
+    const [v1, v2] = ["v1" as Version, "v2" as Version];
+    const before = state();
+    const next = replicaRecord("c", { deployment: SCALES, version: v2 });
+    const replicas = new Map(before.replicas).set(next.id, next);
+    const readyAt = (percent: number): number | undefined => {
+      const shift = { from: v1, to: v2, percent, match: [], since: 0, outcomes: [] };
+      const shifted = { ...before, replicas, shifts: new Map([[SCALES, shift]]) };
+      return withLoads(shifted, { loads: [], ms: 500 }, 1_000).loads.get(SCALES)?.samples.at(-1)?.ready;
+    };
+    assert.deepEqual([readyAt(0), readyAt(50), readyAt(100)], [2, 3, 1]);
   });
 
   it("counts from anew after the process stood still", () => {

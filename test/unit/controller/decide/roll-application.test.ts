@@ -50,11 +50,11 @@ describe("an application on its way to a new version", () => {
     assert.deepEqual(run(world(canary, many(4, V1, "o"))), ["shift app/D", "create v2"]);
     // A replica of the old version is lost meanwhile: it is made up for.
     const state = world(canary, [...many(3, V1, "o"), ...many(1, V2, "n")]);
-    assert.deepEqual(run(state), ["shift app/D", "advance app/D", "create v1"]);
+    assert.deepEqual(run(state), ["advance app/D", "shift app/D", "create v1"]);
   });
 
   it("drops the new version's replicas in the tick that gives it up", () => {
-    const outcomes = [{ version: V2, answered: 100, failed: 60, latencies: [] }];
+    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, latencies: [] }];
     const shifts = new Map([[ID, { from: V1, to: V2, percent: 25, match: [], since: 0, outcomes }]]);
     const stages = { D: { stage: { kind: "step" as const, index: 0 }, from: V1, scores: {} } };
     const rollout = { generation: 2, isPaused: false, stages };
@@ -73,5 +73,13 @@ describe("an application on its way to a new version", () => {
     assert.deepEqual(run(world(spec, both, { rollout }, { shifts }), 5_000), ["promote app"]);
     const promoted = { rollout, stable: 2 };
     assert.deepEqual(run(world(spec, both, promoted, { shifts }), 6_000), [], "the old set is kept");
+  });
+
+  it("stays where it is while it is paused on its way, and replaces only what is lost", () => {
+    const rollout = { generation: 2, isPaused: true, stages: {} };
+    const half = [...many(3, V1, "o"), ...many(1, V2, "n")];
+    assert.deepEqual(run(world({}, half, { rollout })), []);
+    assert.deepEqual(run(world({}, half.slice(1), { rollout })), ["create v1"]);
+    assert.deepEqual(run(world({}, many(4, V2, "n"), { rollout })), [], "and is not promoted");
   });
 });

@@ -25,6 +25,10 @@ describe("a rollback", () => {
     assert.equal(chosen(applicationRecord([spec("v1")], { stable: 1 })), "noneBefore");
   });
 
+  it("never goes to a version that was refused, however little is kept beside it", () => {
+    assert.equal(chosen(applicationRecord([spec("v2"), spec("v3")], { stable: 2 })), "noneBefore");
+  });
+
   it("of a rollout in progress goes to what serves", () => {
     assert.equal(chosen(applicationRecord([spec("v1"), spec("v2")], { stable: 1 })), "v1");
   });

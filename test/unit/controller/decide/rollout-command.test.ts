@@ -33,10 +33,18 @@ it("a promoted rollout skips what is left of its steps, in the deployments that 
   assert.deepEqual(rollout?.stages, { D: { stage: { kind: "rolling" }, from: "v1", scores: {} } });
 });
 
+it("a deployment is promoted whatever its name", () => {
+  const given = ["v1", "v2"].map((version) => applicationSpec("app", { ["__proto__"]: { version, options } }));
+  const record = applicationRecord(given, { stable: 1 });
+  const decision = rolloutCommand(clusterState({ applications: [record] }), record, "promote");
+  assert.ok(decision.kind === "store");
+  assert.deepEqual(Object.keys(decision.record.rollout?.stages ?? {}), ["__proto__"]);
+});
+
 it("an aborted rollout is given up, and says by whom", () => {
   const aborted = stored(command("abort", { rollout: { generation: 2, isPaused: true, stages: {} } }));
   assert.deepEqual(aborted.failure, { deployment: "app/D", reason: "the rollout was aborted by hand" });
-  assert.equal(aborted.rollout, undefined);
+  assert.deepEqual(aborted.rollout, { generation: 2, isPaused: false, stages: {} });
 });
 
 it("what cannot be done says why", () => {

@@ -18,7 +18,8 @@ const STARTING: RolloutStage = { kind: "starting" };
 
 function next(spec: Partial<RolloutSpec>, stage: RolloutStage, given: Partial<StageInput> = {}, now = 0): string {
   const none = { target: 10, serving: 10, isPaused: false, isKnown: false, verification: undefined, scores: {} };
-  const decision = advance({ ...none, spec: rolloutSpec(spec), stage, watch: undefined, ...given }, now);
+  const more = { requestTimeoutMs: 60_000 };
+  const decision = advance({ ...none, ...more, spec: rolloutSpec(spec), stage, watch: undefined, ...given }, now);
   switch (decision.kind) {
     case "wait":
       return `wait: ${decision.reason}`;
@@ -54,6 +55,18 @@ describe("a canary", () => {
     assert.equal(next(CANARY, step(1), { serving: 2, watch }, 60_000), "wait: starting");
   });
 
+  it("that was sent requests and answers none is not taken for a good one", () => {
+    const silent = { ...watch, newVersion: { sent: 30, answered: 0, failed: 0, latencies: [] } };
+    assert.equal(next(CANARY, step(0), { watch: silent }, 10_000), "wait: unanswered");
+    assert.equal(next(CANARY, step(0), { watch: silent }, 120_001), "step 1: gatesHold", "not for ever");
+  });
+
+  it("of a deployment that rests at no replica starts one all the same", () => {
+    assert.equal(countFor(STARTING, rolloutSpec(CANARY), 0), 1);
+    assert.equal(countFor(STARTING, rolloutSpec({ strategy: "blueGreen" }), 0), 1);
+    assert.equal(next(CANARY, STARTING, { target: 0, serving: 0 }), "wait: starting");
+  });
+
   it("stays at a last step below 100 until it is promoted", () => {
     const half = { ...CANARY, steps: [50] };
     assert.equal(next(half, step(0), { watch }, 60_000), "wait: lastStep");
@@ -61,7 +74,7 @@ describe("a canary", () => {
 
   it("that is paused goes no further, and is refused all the same", () => {
     assert.equal(next(CANARY, step(0), { watch, isPaused: true }, 60_000), "wait: paused");
-    const bad = { ...watch, newVersion: { answered: 100, failed: 50, latencies: [] } };
+    const bad = { ...watch, newVersion: { sent: 100, answered: 100, failed: 50, latencies: [] } };
     assert.match(next(CANARY, step(0), { watch: bad, isPaused: true }, 1_000), /^refuse: gateFailed: errorRate 50/);
   });
 
@@ -119,7 +132,7 @@ describe("blue-green", () => {
   });
 
   it("is watched after the switch too", () => {
-    const bad = { ...watch, newVersion: { answered: 50, failed: 50, latencies: [] } };
+    const bad = { ...watch, newVersion: { sent: 100, answered: 50, failed: 50, latencies: [] } };
     assert.match(next(spec, { kind: "switched" }, { watch: bad }, 1_000), /^refuse: gateFailed/);
     assert.equal(next(spec, { kind: "switched" }, { watch }, 1_000), "wait: watching");
   });

@@ -30,6 +30,7 @@ function replica(id: string, given: Partial<RolloutReplica> = {}): RolloutReplic
     isUnlisted: false,
     isHeld: false,
     isUnknown: false,
+    isUnproven: false,
     createdAt: 0,
     ...given,
   };
@@ -100,7 +101,7 @@ describe("a rollout", () => {
       [2, 2],
     );
     assert.deepEqual(
-      [3, 4, 10].map((target) => unavailableOf(target, 0.25)),
+      [3, 4, 10].map((target) => unavailableOf(target, { maxSurge: 1, maxUnavailable: 0.25 })),
       [0, 1, 2],
     );
     assert.deepEqual(steps({ version: V2, target: 10, replicas: many(10) }), ["create 3 surge"]);
@@ -130,6 +131,14 @@ describe("a rollout", () => {
     const pending = replica("p", { ...starting, version: V2, node: undefined });
     const got = steps({ version: V1, replicas: [replica("a"), failing, pending] });
     assert.deepEqual(got, ["stop f outdatedAndFailing", "forget p outdatedAndFailing"]);
+  });
+
+  it("takes one of a version that never passed its steps away at once, however few of the wanted one serve", () => {
+    const unproven = replica("u", { version: V2, isUnproven: true });
+    assert.deepEqual(steps({ version: V1, target: 2, replicas: [replica("a"), unproven] }), [
+      "leave u unproven",
+      "create 1 surge",
+    ]);
   });
 
   it("keeps an outdated replica that crashed and is being restarted", () => {
@@ -218,7 +227,7 @@ describe("giving a version up", () => {
   });
 
   it("keeps two versions side by side at their counts, and lets a third one go", () => {
-    const beside = { from: "v0" as Version, newCount: 1 };
+    const beside = { from: "v0" as Version, oldCount: 4, newCount: 1 };
     const old = many(3, { version: "v0" as Version });
     assert.deepEqual(steps({ target: 4, beside, replicas: old }), [
       "create 1 of v0 belowTarget",
@@ -227,8 +236,20 @@ describe("giving a version up", () => {
     const third = replica("t", { version: "v9" as Version });
     const all = [...many(4, { version: "v0" as Version }), replica("n"), third];
     assert.deepEqual(steps({ target: 4, beside, replicas: all }), ["leave t replaced"]);
-    const fewer = steps({ target: 2, beside, replicas: [...old, replica("n"), replica("m", { createdAt: 1 })] });
+    const fewer = steps({
+      target: 2,
+      beside: { ...beside, oldCount: 2 },
+      replicas: [...old, replica("n"), replica("m", { createdAt: 1 })],
+    });
     assert.deepEqual(fewer, ["leave o0 aboveTarget", "leave m aboveTarget"]);
+  });
+
+  it("misses one where a share of few replicas leaves room for none to come or go", () => {
+    const old = many(3, { version: V2 });
+    assert.deepEqual(steps({ target: 3, maxSurge: 0, maxUnavailable: 0.25, replicas: old }), [
+      "leave o0 replaced",
+      "create 1 surge",
+    ]);
   });
 
   it("may miss as many as maxUnavailable says", () => {

@@ -41,4 +41,15 @@ describe("a count that somebody asked for", () => {
     assert.deepEqual(deploy(before, input({ D: { version: "v2", replicas: 3 } })).record?.scale, {});
     assert.deepEqual(deploy(before, input({ D: { options: { autoscaling: bounds } } })).record?.scale, {});
   });
+
+  it("outlives a deploy whatever the name of its deployment", () => {
+    const spec = applicationSpec("app", { ["__proto__"]: { replicas: 2 } });
+    const decision = scale(applicationRecord([spec], { stable: 1 }), "__proto__", 5);
+    assert.ok(decision.kind === "scale");
+    const { record } = deploy(decision.record, {
+      spec: applicationSpec("app", { ["__proto__"]: { version: "v2", replicas: 2 } }),
+      secrets: {},
+    });
+    assert.deepEqual(Object.entries(record?.scale ?? {}), [["__proto__", 5]]);
+  });
 });

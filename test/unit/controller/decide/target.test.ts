@@ -25,6 +25,11 @@ describe("the target of a deployment", () => {
     assert.deepEqual(short(wanted), ["app/A 2 declared", "app/B 5 scaledByHand", "app/C 7 loadRose"]);
   });
 
+  it("is what is declared where a deployment has the name of a member that every object has", () => {
+    const record = applicationRecord([applicationSpec("app", { constructor: { replicas: 2 } })], { scale: {} });
+    assert.deepEqual(short(target(record, [])), ["app/constructor 2 declared"]);
+  });
+
   it("is none for the deployment whose first start failed, and unchanged for its neighbours", () => {
     const record = applicationRecord([both], { failure: { deployment: idOf("app", "Old"), reason: "boom" } });
     assert.deepEqual(short(target(record, [])), ["app/In 2 declared", "app/Old 0 startFailed"]);

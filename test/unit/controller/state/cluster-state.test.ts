@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { applyEvent, initialState } from "../../../../controller/state/cluster-state.ts";
+import { applyEvent, type ClusterEvent, initialState } from "../../../../controller/state/cluster-state.ts";
 import type { NodeRegistration, ReplicaReport } from "../../../../core/assignment.ts";
-import type { NodeId, ReplicaId } from "../../../../core/ids.ts";
+import type { ApplicationName, NodeId, ReplicaId } from "../../../../core/ids.ts";
 import { RECOVERY_GRACE_MS } from "../../../../core/limits.ts";
 import {
   applicationRecord,
   applicationSpec,
   clusterState,
+  idOf,
   nodeRecord,
   nodeResources,
   replicaRecord,
   replicaReport,
 } from "../../../fake/cluster-fixture.ts";
+import { autoscalingSpec } from "../../../fake/scaling-fixture.ts";
 
 const node = "n1" as NodeId;
 const R = "r1" as ReplicaId;
@@ -99,6 +101,47 @@ describe("the state of the cluster", () => {
       50,
     );
     assert.equal(failed.replicas.get(R)?.stateSince, 50);
+  });
+
+  it("remembers how long a replica's first start took, and not what a later one took", () => {
+    const waiting = replicaRecord("r1", { report: undefined, createdAt: 0, stateSince: 40, listed: undefined });
+    let state = clusterState({ replicas: [waiting] });
+    const told = (change: Partial<ReplicaReport>, at: number): number | undefined => {
+      state = applyEvent(state, { kind: "replicasReported", node, reports: [replicaReport("r1", change)] }, at);
+      return state.replicas.get(R)?.startMs;
+    };
+    assert.equal(told({ state: "starting" }, 50), undefined);
+    assert.equal(told({}, 350), 300);
+    assert.equal(told({ state: "failed" }, 10_000), 300);
+    assert.equal(told({ state: "starting" }, 172_800_000), 300);
+    assert.equal(told({}, 172_900_000), 300);
+  });
+
+  it("keeps what it is told to scale by only for deployments that scale by it", () => {
+    const metric = { name: "lag", targetPerReplica: 1, url: undefined };
+    const scaling = { ...autoscalingSpec({ metric }), hasPolicy: true };
+    const deployed = (change?: typeof scaling): ClusterEvent => {
+      const options = change === undefined ? {} : { autoscaling: change };
+      return {
+        kind: "applicationStored",
+        application: applicationRecord([applicationSpec("app", { D: { options } })]),
+      };
+    };
+    const deployment = idOf("app", "D");
+    const told: readonly ClusterEvent[] = [
+      { kind: "metricTold", deployment, value: 7 },
+      { kind: "policyAnswered", deployment, target: 3, problem: "", askedAt: 1 },
+    ];
+    const after = (...events: readonly ClusterEvent[]): readonly number[] => {
+      const state = events.reduce((so, event) => applyEvent(so, event, 2), clusterState());
+      return [state.metrics.size, state.policies.size];
+    };
+    assert.deepEqual(after(deployed(scaling), ...told), [1, 1]);
+    assert.deepEqual(after(deployed(scaling), ...told, deployed(scaling)), [1, 1]);
+    assert.deepEqual(after(deployed(scaling), ...told, deployed()), [0, 0]);
+    assert.deepEqual(after(deployed(), ...told), [0, 0], "they come late");
+    const gone = { kind: "applicationRemoved", name: "app" as ApplicationName } as const;
+    assert.deepEqual(after(deployed(scaling), ...told, gone, ...told), [0, 0]);
   });
 
   it("does not hold its own stand-still against its nodes", () => {

@@ -4,7 +4,7 @@ import { DesiredState } from "../../../../controller/state/desired-state.ts";
 import { VersionConflictError } from "../../../../core/error.ts";
 import type { NodeId } from "../../../../core/ids.ts";
 import type { ApplicationSpec, AutoscalingSpec } from "../../../../core/spec.ts";
-import { applicationRecord, applicationSpec } from "../../../fake/cluster-fixture.ts";
+import { applicationRecord, applicationSpec, idOf } from "../../../fake/cluster-fixture.ts";
 import { MemoryStore } from "../../../fake/memory-store.ts";
 import { RecordingLog } from "../../../fake/recording-log.ts";
 
@@ -46,6 +46,16 @@ describe("desired state in a store", () => {
     const { log, store, desired } = world();
     assert.equal((await desired.load(1_795_000_000)).epoch, 1_795_000_000);
     assert.equal((await new DesiredState({ log, store }).load(1_700_000_000)).epoch, 1_795_000_001);
+  });
+
+  it("does not begin at the count of an application that is gone", async () => {
+    const { log, store, desired } = world();
+    await desired.putApplication(application);
+    await desired.putCount(idOf("app", "D"), 4);
+    await desired.putCount(idOf("gone", "D"), 7);
+    const { counts } = await new DesiredState({ log, store }).load();
+    assert.deepEqual([...counts], [["app/D", 4]]);
+    assert.equal(await store.get("count/gone/D"), undefined);
   });
 
   it("has a node that came back while its record was being deleted", async () => {

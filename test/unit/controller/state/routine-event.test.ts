@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isRoutine } from "../../../../controller/state/routine-event.ts";
 import type { NodeReport, ReplicaReport } from "../../../../core/assignment.ts";
-import type { NodeId } from "../../../../core/ids.ts";
+import type { DeploymentId, NodeId } from "../../../../core/ids.ts";
 import { clusterState, nodeRecord, replicaRecord, replicaReport } from "../../../fake/cluster-fixture.ts";
 
 const node = "n1" as NodeId;
@@ -37,4 +37,11 @@ describe("what a worker says", () => {
     assert.equal(reported("r1", { address: { host: "127.0.0.1", port: 2 } }), false);
     assert.equal(reported("r2", {}), false);
   });
+});
+
+it("a value to scale by, and a policy's answer, are routine: they come all the time", () => {
+  const deployment = "app/D" as DeploymentId;
+  assert.equal(isRoutine(state, { kind: "metricTold", deployment, value: 1 }), true);
+  const answer = { kind: "policyAnswered", deployment, target: 1, problem: "", askedAt: 0 } as const;
+  assert.equal(isRoutine(state, answer), true);
 });

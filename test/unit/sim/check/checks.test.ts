@@ -60,6 +60,7 @@ const applied = (version: number, replicas: readonly string[], epoch = 1) =>
     epoch,
     version,
     replicas: new Set(replicas),
+    unnamed: new Set(),
     queues: new Map([["a/M", { most: 2, slots: 3 }]]),
   });
 
@@ -293,7 +294,7 @@ test("converged finds too few, too many, the wrong version and what should be go
   const deployed = event({
     kind: "deployed",
     application: "a",
-    deployments: [{ id: "a/M", version: "v1", replicas: 1 }],
+    deployments: [{ id: "a/M", version: "v1", least: 1 }],
   });
   const ready = (replica: string) =>
     [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Version } from "../../../../core/ids.ts";
-import { POLICY_TIMEOUT_MS } from "../../../../core/limits.ts";
+import { MOST_POLICY_RUNS, POLICY_LEFT_AFTER_ASKS, POLICY_TIMEOUT_MS } from "../../../../core/limits.ts";
 import type { Answer, PolicyFigures, Question } from "../../../../core/question.ts";
 import type { ControlFunctions, PolicyInput } from "../../../../sdk/control-functions.ts";
 import { ControlAnswers } from "../../../../worker/replica/answer.ts";
@@ -47,7 +47,8 @@ test("a policy sees the figures and the state that it returned before", async ()
   await answers.answer(POLICY);
   assert.deepEqual(await answers.answer(POLICY), { kind: "policy", target: 2.5 });
   await answers.answer(POLICY);
-  assert.deepEqual(seen[0], { ...FIGURES, state: undefined });
+  const { signal, ...figures } = seen[0] ?? assert.fail();
+  assert.deepEqual([figures, signal.aborted], [{ ...FIGURES, state: undefined }, false]);
   assert.deepEqual(
     seen.map(({ state }) => state),
     [undefined, 1, 2, 2],
@@ -84,6 +85,59 @@ test("a policy that is late has failed, and is not asked again before it is done
   late.pop()?.(5);
   assert.deepEqual(await second, { kind: "policy", target: 5 });
   assert.equal(clock.pendingCount, 0);
+});
+
+test("a policy that never ends is told to stop, and after a while it is run anew; what it says then is too late", async () => {
+  const runs: { signal: AbortSignal; done: (result: unknown) => void }[] = [];
+  const states: unknown[] = [];
+  const { clock, answers } = answersOf({
+    policy({ signal, state }) {
+      states.push(state);
+      return new Promise((done) => runs.push({ signal, done }));
+    },
+  });
+  const first = answers.answer(POLICY);
+  await clock.advanceAsync(POLICY_TIMEOUT_MS);
+  assert.match(reasonOf(await first), /did not answer within/);
+  assert.equal(runs[0]?.signal.aborted, true);
+  for (let asked = 1; asked < POLICY_LEFT_AFTER_ASKS; asked++) {
+    assert.match(reasonOf(await answers.answer(POLICY)), /before this one/);
+  }
+  const second = answers.answer(POLICY);
+  await settle();
+  runs[0]?.done({ target: 9, state: "old" });
+  runs[1]?.done({ target: 2, state: "new" });
+  assert.deepEqual(await second, { kind: "policy", target: 2 });
+  void answers.answer(POLICY);
+  await settle();
+  assert.deepEqual(states, [undefined, undefined, "new"]);
+});
+
+test("runs of a policy that never ends are bounded", async () => {
+  let runCount = 0;
+  const { clock, answers } = answersOf({
+    policy() {
+      runCount += 1;
+      return new Promise(() => {});
+    },
+  });
+  let reason = "";
+  for (let asked = 0; asked < 10 * MOST_POLICY_RUNS; asked++) {
+    const answer = answers.answer(POLICY);
+    await clock.advanceAsync(POLICY_TIMEOUT_MS);
+    reason = reasonOf(await answer);
+  }
+  assert.equal(runCount, MOST_POLICY_RUNS);
+  assert.match(reason, /may wait for ever/);
+  assert.equal(clock.pendingCount, 0);
+});
+
+test("a replica that ends stops its policy, which may then be asked elsewhere", async () => {
+  const { answers } = answersOf({ policy: () => new Promise(() => {}) });
+  const answer = answers.answer(POLICY);
+  await settle();
+  answers.close();
+  assert.equal(((await answer) as { isGone?: boolean }).isGone, true);
 });
 
 test("verify gets a handle of each version, and its scores are the answer", async () => {

@@ -117,7 +117,7 @@ test("the steps are announced and taken in order, and closing undoes them", asyn
     "warming up ./a.onnx",
   ]);
   assert.deepEqual([started.provider, started.maxOngoingRequests], ["cpu", 16]);
-  assert.equal(await started.healthCheck?.(), true);
+  await started.selfTest?.(1_000);
   await started.close();
   assert.deepEqual(events, [
     "load ./a.onnx",

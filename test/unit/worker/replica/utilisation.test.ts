@@ -27,3 +27,10 @@ test("a part that appears later counts from the next look on", () => {
   assert.equal(meter.look(1_000), 0);
   assert.equal(meter.look(2_000), 0.5);
 });
+
+test("a part that tells no number does not hide the others", () => {
+  let workedMs = 0;
+  const meter = new UtilisationMeter(() => [() => Number.NaN, () => workedMs], 0);
+  workedMs = 300;
+  assert.equal(meter.look(1_000), 0.3);
+});
