@@ -40,7 +40,12 @@ const NAMES = [
 export function readAutoscaling(problems: ProblemList, path: string, value: unknown): AutoscalingSpec | undefined {
   if (value === undefined || value === null) return undefined;
   const given = problems.readRecord(path, value);
-  problems.refuseUnknown(path, given, NAMES);
+  problems.refuseUnknown(
+    path,
+    given,
+    NAMES,
+    NAMES.map((name) => (name === "hasPolicy" ? "policy" : name)),
+  );
   const number = (key: keyof AutoscalingSpec, bounds: NumberBounds, fallback: number): number =>
     problems.readNumber(joinPath(path, key), given[key], bounds, fallback);
   return {

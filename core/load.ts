@@ -23,6 +23,8 @@ export type VersionLoad = {
   readonly answered: number;
   /** Those among them that ended with an error that is not the caller's. */
   readonly failed: number;
+  /** Why the first of them failed; empty: none did. */
+  readonly firstError: string;
   /** How many took how long, per bucket of `core/latency-histogram.ts`. */
   readonly latencies: readonly number[];
 };
@@ -46,6 +48,7 @@ function sumOf(left: VersionLoad, right: VersionLoad): VersionLoad {
     sent: left.sent + right.sent,
     answered: left.answered + right.answered,
     failed: left.failed + right.failed,
+    firstError: left.firstError === "" ? right.firstError : left.firstError,
     latencies: Array.from({ length: buckets }, (_, at) => (left.latencies[at] ?? 0) + (right.latencies[at] ?? 0)),
   };
 }

@@ -52,9 +52,9 @@ export class ProblemList {
   }
 
   /** Notes every field that is not in `known`, with what is. */
-  refuseUnknown(path: string, value: UnknownRecord, known: readonly string[]): void {
+  refuseUnknown(path: string, value: UnknownRecord, known: readonly string[], shown = known): void {
     for (const key of Object.keys(value)) {
-      if (!known.includes(key)) this.add(joinPath(path, key), `is not known here; known are ${known.join(", ")}`);
+      if (!known.includes(key)) this.add(joinPath(path, key), `is not known here; known are ${shown.join(", ")}`);
     }
   }
 

@@ -55,7 +55,12 @@ export function isScoreName(name: string): boolean {
 export function readRollout(problems: ProblemList, path: string, value: unknown): RolloutSpec {
   const given = value === undefined || value === null ? {} : problems.readRecord(path, value);
   const at = (key: keyof RolloutSpec): string => joinPath(path, key);
-  problems.refuseUnknown(path, given, NAMES);
+  problems.refuseUnknown(
+    path,
+    given,
+    NAMES,
+    NAMES.map((name) => (name === "hasVerify" ? "verify" : name)),
+  );
   const hasVerify = problems.readBoolean(at("hasVerify"), given["hasVerify"], false);
   const millis = (key: keyof RolloutSpec, bounds: NumberBounds, fallback: number): number =>
     problems.readNumber(at(key), given[key], bounds, fallback);

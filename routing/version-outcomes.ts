@@ -4,7 +4,7 @@ import type { Version } from "../core/ids.ts";
 import { emptyLatencies, latencyBucket } from "../core/latency-histogram.ts";
 import type { VersionLoad } from "../core/load.ts";
 
-type Counts = { sent: number; answered: number; failed: number; readonly latencies: number[] };
+type Counts = { sent: number; answered: number; failed: number; firstError: string; readonly latencies: number[] };
 
 /** A request at a replica of a version. */
 type Open = {
@@ -18,6 +18,8 @@ type Open = {
 /** One that has taken longer than this, and than anything before by far, counts as slow before it has ended. */
 const LEAST_OVERDUE_MS = 1_000;
 const OVERDUE_TIMES = 4;
+/** Of the first error that is told. */
+const MOST_ERROR_CHARACTERS = 300;
 /** A deadline that leaves less time than this many times the slowest answer is the caller's doing. */
 const FAIR_TIMES = 2;
 
@@ -43,7 +45,7 @@ export class VersionOutcomes {
     const open = this.#take(request);
     if (open === undefined) return;
     this.#slowestMs = Math.max(this.#slowestMs, now - open.sentAt);
-    this.#count(open, status >= 500, now);
+    this.#count(open, status >= 500 ? `it answered ${status}` : undefined, now);
   }
 
   /** It ended with an error that the replica gave, or that its loss or its deadline is. */
@@ -52,7 +54,7 @@ export class VersionOutcomes {
     if (open === undefined || error.code === "cancelled") return;
     const ranMs = now - open.sentAt;
     if (error.code === "deadline_exceeded" && ranMs < FAIR_TIMES * this.#slowestMs && !open.isOverdue) return;
-    this.#count(open, statusOf(error) >= 500, now);
+    this.#count(open, statusOf(error) >= 500 ? error.message : undefined, now);
   }
 
   /** It is of no more interest: cancelled, or it goes to another replica. */
@@ -78,7 +80,7 @@ export class VersionOutcomes {
     const overdueMs = Math.max(LEAST_OVERDUE_MS, OVERDUE_TIMES * this.#slowestMs);
     for (const open of this.#open.values()) {
       if (open.isOverdue || now - open.sentAt < overdueMs) continue;
-      this.#count(open, false, now);
+      this.#count(open, undefined, now);
       open.isOverdue = true;
     }
   }
@@ -89,9 +91,12 @@ export class VersionOutcomes {
     return open;
   }
 
-  #count({ version, arrivedAt, isOverdue }: Open, isFailed: boolean, now: number): void {
+  #count({ version, arrivedAt, isOverdue }: Open, failure: string | undefined, now: number): void {
     const counts = this.#countsOf(version);
-    if (isFailed) counts.failed += 1;
+    if (failure !== undefined) {
+      counts.failed += 1;
+      if (counts.firstError === "") counts.firstError = failure.slice(0, MOST_ERROR_CHARACTERS);
+    }
     if (isOverdue) return;
     const bucket = latencyBucket(now - arrivedAt);
     counts.answered += 1;
@@ -101,7 +106,7 @@ export class VersionOutcomes {
   #countsOf(version: Version): Counts {
     let counts = this.#counts.get(version);
     if (counts === undefined) {
-      counts = { sent: 0, answered: 0, failed: 0, latencies: emptyLatencies() };
+      counts = { sent: 0, answered: 0, failed: 0, firstError: "", latencies: emptyLatencies() };
       this.#counts.set(version, counts);
     }
     return counts;

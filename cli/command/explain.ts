@@ -26,9 +26,11 @@ export function formatExplanation(explanation: Explanation): string {
     lines.push(`  ${one.replica} is pending: ${one.reason}`);
     for (const node of one.nodes) lines.push(`    ${node.node}: ${node.reason}`);
   }
-  if (decisions.length > 0) lines.push("  newest decisions:");
+  if (decisions.length > 0) lines.push("  decisions, newest first:");
   if (decisions.length > 0)
-    lines.push(table(decisions.map((one) => [`    ${one.at}`, one.action, one.subject, withInputs(one)])));
+    lines.push(
+      table([...decisions].reverse().map((one) => [`    ${one.at}`, one.action, one.subject, withInputs(one)])),
+    );
   return lines.join("\n");
 }
 

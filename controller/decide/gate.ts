@@ -9,7 +9,7 @@ import type { GateSpec } from "../../core/spec.ts";
  */
 
 /** How a version's requests ended while it was watched. */
-export type Outcomes = Pick<VersionLoad, "sent" | "answered" | "failed" | "latencies">;
+export type Outcomes = Pick<VersionLoad, "sent" | "answered" | "failed" | "firstError" | "latencies">;
 
 /** What a judgement is made from. */
 export type GateInput = {
@@ -26,7 +26,7 @@ export type GateInput = {
 export type GateVerdict = { readonly kind: "holds" } | { readonly kind: "fails"; readonly cause: string };
 
 /** No request yet. */
-export const NO_OUTCOMES: Outcomes = { sent: 0, answered: 0, failed: 0, latencies: [] };
+export const NO_OUTCOMES: Outcomes = { sent: 0, answered: 0, failed: 0, firstError: "", latencies: [] };
 
 /** A rate that is worse by so many standard errors is no chance: once in 700 looks, and once in 6 at the end of a window. */
 const SURE = 3;
@@ -72,7 +72,8 @@ function errorRate(gate: GateSpec, { newVersion, oldVersion, isOver }: GateInput
   if (!isSeen || rate <= limit || lowest(failed, answered, isOver ? LIKELY : SURE) <= limit) return undefined;
   return (
     `errorRate ${percent(rate)} (${failed} of ${answered} requests) is above ${percent(limit)}; ` +
-    `the old version's is ${percent(oldRate)}`
+    `the old version's is ${percent(oldRate)}` +
+    (newVersion.firstError === "" ? "" : `; the first error: ${newVersion.firstError}`)
   );
 }
 

@@ -14,7 +14,7 @@ import { fitsOn } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import { rollout, type RolloutStep } from "./rollout.ts";
 import { rolloutViews, servingCount } from "./rollout-view.ts";
-import { target, type Wanted } from "./target.ts";
+import { onItsWay, target, type Wanted } from "./target.ts";
 
 /**
  * Brings an application's replicas nearer to what its release wants: versions first, then counts, then replicas.
@@ -25,7 +25,10 @@ export function rollApplication(plan: Plan, name: ApplicationName, targeted: rea
   const application = plan.state.applications.get(name);
   if (application === undefined) return;
   const replicas = [...indexOf(plan.state).ofApplication(name).values()];
-  const wanted = target(application, replicas, (one) => autoscaled(plan.state, one, plan.now));
+  const { targets } = plan.state;
+  const wanted = target(application, replicas, (one) => autoscaled(plan.state, one, plan.now)).map((one) =>
+    onItsWay(application, one, targets.get(one.deployment)),
+  );
   setTargets(plan, wanted, targeted);
   for (const one of wanted) rollDeployment(plan, one);
   if (application.isDeleting) {

@@ -20,7 +20,7 @@ export type RollbackDecision =
   | { readonly kind: "refuse"; readonly reason: "noneBefore" | "unknownVersion" | "severalVersions" | "tooShort" };
 
 /**
- * Chooses the release that `serve rollback` deploys again: the one that starts with `version`, else the newest that
+ * Chooses the release that `serve rollback` deploys again: the one that starts with `version`, or has a deployment whose version does, else the newest that
  * served before the current one. Secrets keep the values they have now, because a key that was renewed must not come
  * back with old code.
  */
@@ -53,7 +53,10 @@ function servedBefore(application: ApplicationRecord, current: Release | undefin
 }
 
 function named(application: ApplicationRecord, start: string): Release | "unknownVersion" | "severalVersions" {
-  const matching = application.releases.filter(({ spec }) => versionOf(spec).startsWith(start));
+  // A person may have a deployment's version at hand: it is in status, and in the answers.
+  const isNamed = ({ spec }: Release): boolean =>
+    versionOf(spec).startsWith(start) || spec.deployments.some(({ version }) => version.startsWith(start));
+  const matching = application.releases.filter(isNamed);
   if (new Set(matching.map(({ spec }) => versionOf(spec))).size > 1) return "severalVersions";
   return matching[0] ?? "unknownVersion";
 }

@@ -2,7 +2,7 @@ import type { DeploymentId, Version } from "../../core/ids.ts";
 import { deploymentId } from "../../core/ids.ts";
 import type { DeploymentSpec } from "../../core/spec.ts";
 import type { Signals } from "./autoscale.ts";
-import type { ApplicationRecord, ReplicaRecord, TargetReason } from "./cluster.ts";
+import type { ApplicationRecord, ReplicaRecord, Target, TargetReason } from "./cluster.ts";
 import { deploymentsOf, effectiveRelease } from "./cluster.ts";
 
 /** What a deployment is to have. */
@@ -73,4 +73,21 @@ function deleting(application: ApplicationRecord, replicas: readonly ReplicaReco
 
 function unwanted(deployment: DeploymentId, reason: TargetReason): Wanted {
   return { deployment, version: undefined, target: 0, reason };
+}
+
+/** Counts that a release itself names. */
+const NAMED_BY_RELEASE: readonly TargetReason[] = ["declared", "bounds", "initial"];
+
+/**
+ * What is wanted while a release is on its way. A count that it names lower is for when it serves: until then the version
+ * before it does, and needs what it had. And one that may rest at none has a replica until it has shown that it starts.
+ */
+export function onItsWay(application: ApplicationRecord, wanted: Wanted, before: Target | undefined): Wanted {
+  const { stable, target: given, failure, isDeleting } = application;
+  if (stable === given || failure !== undefined || isDeleting || wanted.version === undefined) return wanted;
+  if (wanted.target === 0 && wanted.reason === "initial") return { ...wanted, target: 1 };
+  if (before === undefined || before.target <= wanted.target) return wanted;
+  const isTooEarly =
+    (wanted.reason === "idle" && wanted.target === 0) || (stable !== 0 && NAMED_BY_RELEASE.includes(wanted.reason));
+  return isTooEarly ? { ...wanted, target: before.target, reason: before.reason, signals: undefined } : wanted;
 }

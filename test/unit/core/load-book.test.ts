@@ -18,6 +18,7 @@ const outcomes = (version: string, answered: number): DeploymentLoad["versions"]
   sent: answered,
   answered,
   failed: 1,
+  firstError: `${version} broke`,
   latencies: [0, answered],
 });
 
@@ -47,8 +48,8 @@ describe("a load book", () => {
     book.heard("a", [load({ versions: [outcomes("v1", 3)] })]);
     book.heard("b", [load({ versions: [outcomes("v1", 2), outcomes("v2", 7)] })]);
     assert.deepEqual(book.take()[0]?.versions, [
-      { version: "v1", sent: 5, answered: 5, failed: 2, latencies: [0, 5] },
-      { version: "v2", sent: 7, answered: 7, failed: 1, latencies: [0, 7] },
+      { version: "v1", sent: 5, answered: 5, failed: 2, firstError: "v1 broke", latencies: [0, 5] },
+      { version: "v2", sent: 7, answered: 7, failed: 1, firstError: "v2 broke", latencies: [0, 7] },
     ]);
   });
 });

@@ -7,6 +7,7 @@ export interface VersionLoad {
   'failed'?: (number);
   'latencies'?: (number)[];
   'sent'?: (number);
+  'firstError'?: (string);
 }
 
 export interface VersionLoad__Output {
@@ -15,4 +16,5 @@ export interface VersionLoad__Output {
   'failed': (number);
   'latencies': (number)[];
   'sent': (number);
+  'firstError': (string);
 }

@@ -98,8 +98,8 @@ describe("a rollout", () => {
 
   it("goes back at once when a gate fails, and divides no requests any more", () => {
     const outcomes = [
-      { version: V1, sent: 900, answered: 900, failed: 0, latencies: [] },
-      { version: V2, sent: 100, answered: 100, failed: 30, latencies: [] },
+      { version: V1, sent: 900, answered: 900, failed: 0, firstError: "", latencies: [] },
+      { version: V2, sent: 100, answered: 100, failed: 30, firstError: "", latencies: [] },
     ];
     const shifts = new Map([[ID, shift(10, { outcomes })]]);
     const state = world(CANARY, { record: at("step"), serving: 1 }, { shifts });
@@ -198,7 +198,7 @@ describe("a rollout", () => {
     const other = idOf("app", "E");
     const stage = { stage: { kind: "step" as const, index: 0 }, from: V1, scores: {} };
     const rollout = { generation: 2, isPaused: false, stages: { D: stage, E: stage } };
-    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, latencies: [] }];
+    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, firstError: "", latencies: [] }];
     const replicas = [ID, other].map((deployment, n) => replicaRecord(`n${n}`, { deployment, version: V2 }));
     const state = clusterState(
       { applications: [applicationRecord(specs, { stable: 1, rollout })], nodes: [nodeRecord("n1")], replicas },
@@ -222,7 +222,7 @@ describe("a rollout", () => {
       applicationSpec("app", { D: { version: V2, replicas: 4, options: more } }),
     ];
     const stages = { D: { stage: { kind: "step" as const, index: 0 }, from: V1, scores: {} } };
-    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, latencies: [] }];
+    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, firstError: "", latencies: [] }];
     const state = clusterState(
       {
         applications: [applicationRecord(specs, { stable: 1, rollout: { generation: 3, isPaused: false, stages } })],

@@ -33,6 +33,15 @@ describe("a deploy", () => {
     assert.equal(record.stable, 1);
   });
 
+  it("of what served before keeps saying so: nothing about it is to be found out again", () => {
+    const next = applicationSpec("app", { A: { version: "v2" }, B: {} });
+    const plain = applicationRecord([spec, next], { stable: 2 });
+    const before = { ...plain, releases: plain.releases.map((release) => ({ ...release, hasServed: true })) };
+    assert.equal(deploy(before, { spec, secrets }).record?.releases[0]?.hasServed, true);
+    const other = applicationSpec("app", { A: { version: "v3" }, B: {} });
+    assert.equal(deploy(before, { spec: other, secrets }).record?.releases[0]?.hasServed, undefined);
+  });
+
   it("stores a changed secret, which is part of no version", () => {
     const { plan, record } = deploy(applicationRecord([spec], { stable: 1 }), { spec, secrets: { KEY: "new" } });
     assert.deepEqual(plan.unchanged, ["A", "B"]);

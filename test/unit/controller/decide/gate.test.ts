@@ -11,7 +11,7 @@ function outcomes(answered: number, failed: number, ms: number | readonly number
     const bucket = latencyBucket(took);
     latencies[bucket] = (latencies[bucket] ?? 0) + 1;
   }
-  return { sent: answered, answered, failed, latencies };
+  return { sent: answered, answered, failed, firstError: "", latencies };
 }
 
 const OLD = outcomes(2_000, 0);
@@ -74,6 +74,11 @@ describe("a gate", () => {
     assert.equal(cause({ gates, scores: { accuracy: 0.95 } }), undefined);
     assert.equal(cause({ gates, scores: { accuracy: 0.8 } }), "score accuracy is 0.8, below 0.9");
     assert.match(cause({ gates }) ?? "", /no score "accuracy"/);
+  });
+
+  it("tells the first error", () => {
+    const failing = { ...outcomes(100, 50), firstError: "index out of range" };
+    assert.match(cause({ gates: ERRORS, newVersion: failing }) ?? "", /; the first error: index out of range$/);
   });
 
   it("counts a stream that broke off after it was answered once", () => {

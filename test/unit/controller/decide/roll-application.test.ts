@@ -54,7 +54,7 @@ describe("an application on its way to a new version", () => {
   });
 
   it("drops the new version's replicas in the tick that gives it up", () => {
-    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, latencies: [] }];
+    const outcomes = [{ version: V2, sent: 100, answered: 100, failed: 60, firstError: "", latencies: [] }];
     const shifts = new Map([[ID, { from: V1, to: V2, percent: 25, match: [], since: 0, outcomes }]]);
     const stages = { D: { stage: { kind: "step" as const, index: 0 }, from: V1, scores: {} } };
     const rollout = { generation: 2, isPaused: false, stages };

@@ -29,6 +29,12 @@ describe("a rollback", () => {
     assert.equal(chosen(applicationRecord([spec("v2"), spec("v3")], { stable: 2 })), "noneBefore");
   });
 
+  it("takes the version of a deployment too, where that means one release", () => {
+    const given = applicationRecord([spec("aaaaaa11"), spec("bbbbbb22")], { stable: 2 });
+    assert.equal(chosen(given, "aaaaaa"), "aaaaaa11");
+    assert.equal(chosen(given, "cccccc"), "unknownVersion");
+  });
+
   it("of a rollout in progress goes to what serves", () => {
     assert.equal(chosen(applicationRecord([spec("v1"), spec("v2")], { stable: 1 })), "v1");
   });

@@ -56,7 +56,7 @@ describe("a canary", () => {
   });
 
   it("that was sent requests and answers none is not taken for a good one", () => {
-    const silent = { ...watch, newVersion: { sent: 30, answered: 0, failed: 0, latencies: [] } };
+    const silent = { ...watch, newVersion: { sent: 30, answered: 0, failed: 0, firstError: "", latencies: [] } };
     assert.equal(next(CANARY, step(0), { watch: silent }, 10_000), "wait: unanswered");
     assert.equal(next(CANARY, step(0), { watch: silent }, 120_001), "step 1: gatesHold", "not for ever");
   });
@@ -74,7 +74,7 @@ describe("a canary", () => {
 
   it("that is paused goes no further, and is refused all the same", () => {
     assert.equal(next(CANARY, step(0), { watch, isPaused: true }, 60_000), "wait: paused");
-    const bad = { ...watch, newVersion: { sent: 100, answered: 100, failed: 50, latencies: [] } };
+    const bad = { ...watch, newVersion: { sent: 100, answered: 100, failed: 50, firstError: "", latencies: [] } };
     assert.match(next(CANARY, step(0), { watch: bad, isPaused: true }, 1_000), /^refuse: gateFailed: errorRate 50/);
   });
 
@@ -132,7 +132,7 @@ describe("blue-green", () => {
   });
 
   it("is watched after the switch too", () => {
-    const bad = { ...watch, newVersion: { sent: 100, answered: 50, failed: 50, latencies: [] } };
+    const bad = { ...watch, newVersion: { sent: 100, answered: 50, failed: 50, firstError: "", latencies: [] } };
     assert.match(next(spec, { kind: "switched" }, { watch: bad }, 1_000), /^refuse: gateFailed/);
     assert.equal(next(spec, { kind: "switched" }, { watch }, 1_000), "wait: watching");
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { target as decide } from "../../../../controller/decide/target.ts";
+import type { Target, TargetReason } from "../../../../controller/decide/cluster.ts";
+import { onItsWay, target as decide, type Wanted } from "../../../../controller/decide/target.ts";
 import type { Version } from "../../../../core/ids.ts";
 import { applicationRecord, applicationSpec, idOf, replicaRecord } from "../../../fake/cluster-fixture.ts";
 
@@ -47,5 +48,35 @@ describe("the target of a deployment", () => {
     const deleting = applicationRecord([both], { isDeleting: true });
     assert.deepEqual(short(target(deleting, [inOne, old])), ["app/In 0 deleting", "app/Old 0 callersRemain"]);
     assert.deepEqual(short(target(deleting, [old])), ["app/Old 0 deleting"]);
+  });
+
+  it("of a release on its way is not lowered by what it names, only by what the load says, until it serves", () => {
+    const rolling = applicationRecord([both, inOnly], { stable: 1 });
+    const has = (count: number): Target => ({ target: count, reason: "declared" });
+    const wanted = (count: number, reason: TargetReason): Wanted => ({
+      ...{ deployment: idOf("app", "In"), version: "v2" as Version, target: count, reason },
+    });
+    assert.equal(onItsWay(rolling, wanted(1, "declared"), has(4)).target, 4);
+    assert.equal(onItsWay(rolling, wanted(2, "bounds"), has(4)).target, 4);
+    assert.equal(onItsWay(rolling, wanted(6, "declared"), has(4)).target, 6);
+    assert.equal(onItsWay(rolling, wanted(2, "loadFell"), has(4)).target, 2);
+    assert.equal(onItsWay(rolling, wanted(2, "scaledByHand"), has(4)).target, 2);
+    const served = applicationRecord([both, inOnly], { stable: 2 });
+    assert.equal(onItsWay(served, wanted(1, "declared"), has(4)).target, 1);
+    const refused = applicationRecord([both, inOnly], {
+      stable: 1,
+      failure: { deployment: idOf("app", "In"), reason: "boom" },
+    });
+    assert.equal(onItsWay(refused, wanted(1, "declared"), has(4)).target, 1);
+  });
+
+  it("that may be none is one until the release has shown that it starts", () => {
+    const first = applicationRecord([inOnly]);
+    const wanted = { deployment: idOf("app", "In"), version: "v2" as Version, target: 0 };
+    assert.equal(onItsWay(first, { ...wanted, reason: "initial" }, undefined).target, 1);
+    const one: Target = { target: 1, reason: "initial" };
+    assert.equal(onItsWay(first, { ...wanted, reason: "idle" }, one).target, 1, "however long it takes");
+    const served = applicationRecord([inOnly], { stable: 1 });
+    assert.equal(onItsWay(served, { ...wanted, reason: "idle" }, one).target, 0);
   });
 });
