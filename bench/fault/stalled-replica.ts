@@ -5,7 +5,7 @@
  *
  *   node --conditions=thornback-source bench/fault/stalled-replica.ts [--rate 150] [--seconds 10] [--rounds 3] [--front llhttp]
  */
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -63,7 +63,7 @@ const rows = [["replica", "method", "p99 before ms", "p99 after ms", "ratio", "t
 const stop: Fault = {
   name: "stopped",
   begin: (pid) => process.kill(pid, "SIGSTOP"),
-  end: (pid) => process.kill(pid, "SIGCONT"),
+  end: (pid) => signal(pid, "SIGCONT"),
 };
 const slow: Fault = {
   name: "100 × slower",
@@ -85,6 +85,11 @@ console.log(table(rows));
 
 type Fault = { readonly name: string; readonly begin: (pid: number) => void; readonly end: (pid: number) => void };
 
+/** A replica that is stopped for long is ended by its worker meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  if (existsSync(`/proc/${pid}`)) process.kill(pid, name);
+}
+
 async function measured(method: "GET" | "POST", fault: Fault): Promise<void> {
   const admin = String(cluster.admin);
   const pid = (await whenReady(admin, 3))[0]?.pid ?? 0;
@@ -99,7 +104,7 @@ async function measured(method: "GET" | "POST", fault: Fault): Promise<void> {
   fault.end(pid);
   const { outcomes } = await load.stop();
   // One that failed is left out longer the next time; its successor is not.
-  process.kill(pid, "SIGKILL");
+  signal(pid, "SIGKILL");
   await whenReady(admin, 3, [pid]);
   const before = p99Of(endings.filter(({ dueAt }) => dueAt >= startedAt + WARM_UP_MS && dueAt < beganAt));
   const late = endings.filter(({ dueAt }) => dueAt >= beganAt + NOTICED_MS);
