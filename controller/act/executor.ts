@@ -1,6 +1,6 @@
-import { type ApplicationName, type NodeId, splitDeploymentId } from "../../core/ids.ts";
+import type { ApplicationName, NodeId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
-import { type Action, isStored, type StoredAction, subjectOf } from "../decide/action.ts";
+import { type Action, applicationOf, isStored, type StoredAction, subjectOf } from "../decide/action.ts";
 import { applicationAfter } from "../decide/apply-action.ts";
 import type { ClusterState } from "../decide/cluster.ts";
 import type { ClusterEvent } from "../state/cluster-state.ts";
@@ -78,13 +78,15 @@ export class Executor {
       if (drain === undefined || drain.isOwn === true) this.#forgetNode(action.node);
       this.#deps.onNodeLost(action.node);
     }
-    if (action.kind === "forgetNode") this.#forgetNode(action.node);
     if (action.kind === "recover") {
       // Whoever did not come back is not waited for at the next start; it is stored again when it registers.
       const { expectedNodes, nodes } = this.#deps.current();
       for (const node of expectedNodes) if (!nodes.has(node)) this.#forgetNode(node);
     }
-    if (action.kind === "forgetNode") this.#deps.onNodeForgotten(action.node);
+    if (action.kind === "forgetNode") {
+      this.#forgetNode(action.node);
+      this.#deps.onNodeForgotten(action.node);
+    }
     if (action.kind === "setTarget") this.#rememberCount(action);
     onEvent({ kind: "acted", action });
     if (action.kind === "askVerify") this.#deps.onAskVerify(action);
@@ -152,15 +154,9 @@ class LeftOut {
   /** Whether an action is left out. Never those about nodes. */
   has(action: Action): boolean {
     if (this.#applications.size === 0) return false;
-    if ("application" in action) return this.#applications.has(action.application);
     // Replicas that are missing are missing either way, and a disk may stay full for hours.
     if (action.kind === "create" || action.kind === "bind" || action.kind === "pend") return false;
-    const deployment =
-      "replica" in action
-        ? this.#state.replicas.get(action.replica)?.deployment
-        : "deployment" in action
-          ? action.deployment
-          : undefined;
-    return deployment !== undefined && this.#applications.has(splitDeploymentId(deployment).application);
+    const application = applicationOf(action, (replica) => this.#state.replicas.get(replica)?.deployment);
+    return application !== undefined && this.#applications.has(application);
   }
 }

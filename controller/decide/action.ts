@@ -1,5 +1,12 @@
 import type { Signals } from "./autoscale.ts";
-import type { ApplicationName, DeploymentId, NodeId, ReplicaId, Version } from "../../core/ids.ts";
+import {
+  type ApplicationName,
+  type DeploymentId,
+  type NodeId,
+  type ReplicaId,
+  type Version,
+  splitDeploymentId,
+} from "../../core/ids.ts";
 import type { NodeState } from "../../core/status.ts";
 import type { Pending, TargetReason, Shift, StageRecord } from "./cluster.ts";
 
@@ -125,6 +132,17 @@ export type StoredAction = Extract<Action, { kind: "advance" | "promote" | "give
 /** Whether an action must be in the store before it counts. */
 export function isStored(action: Action): action is StoredAction {
   return "application" in action;
+}
+
+/** The application that an action is about; undefined: none. `deploymentOf` knows replicas. */
+export function applicationOf(
+  action: Action,
+  deploymentOf: (replica: ReplicaId) => DeploymentId | undefined,
+): ApplicationName | undefined {
+  if ("application" in action) return action.application;
+  if ("deployment" in action) return splitDeploymentId(action.deployment).application;
+  const deployment = "replica" in action ? deploymentOf(action.replica) : undefined;
+  return deployment === undefined ? undefined : splitDeploymentId(deployment).application;
 }
 
 /** What an action is about, in one string for logs and transcripts. */

@@ -1,5 +1,5 @@
-import { type ReplicaId, splitDeploymentId } from "../../core/ids.ts";
-import { type Action, subjectOf } from "./action.ts";
+import type { DeploymentId, ReplicaId } from "../../core/ids.ts";
+import { type Action, applicationOf, subjectOf } from "./action.ts";
 import { act } from "./apply-action.ts";
 import { capacityOf, type NodeCapacity } from "./capacity.ts";
 import { type ClusterState, isReady, isSettled } from "./cluster.ts";
@@ -38,7 +38,12 @@ export type SoundPlan = { readonly actions: readonly Action[]; readonly violatio
 export function soundPlan(state: ClusterState, actions: readonly Action[], now: number): SoundPlan {
   const violations = checkPlan(state, actions, now);
   if (violations.length === 0) return { actions, violations };
-  const byApplication = Map.groupBy(actions, (action) => applicationOf(state, actions, action) ?? "");
+  const created = new Map(
+    actions.flatMap((action) => (action.kind === "create" ? [[action.replica, action.deployment] as const] : [])),
+  );
+  const deploymentOf = (id: ReplicaId): DeploymentId | undefined =>
+    created.get(id) ?? state.replicas.get(id)?.deployment;
+  const byApplication = Map.groupBy(actions, (action) => applicationOf(action, deploymentOf) ?? "");
   const common = byApplication.get("") ?? [];
   let sound: readonly Action[] = checkPlan(state, common, now).length === 0 ? common : [];
   for (const [name, own] of byApplication) {
@@ -49,16 +54,6 @@ export function soundPlan(state: ClusterState, actions: readonly Action[], now: 
     if (checkPlan(state, more, now).length === 0) sound = more;
   }
   return { actions: sound, violations };
-}
-
-function applicationOf(state: ClusterState, actions: readonly Action[], action: Action): string | undefined {
-  if ("application" in action) return action.application;
-  if ("deployment" in action) return splitDeploymentId(action.deployment).application;
-  if (!("replica" in action)) return undefined;
-  const { replica } = action;
-  const created = actions.find((one) => one.kind === "create" && one.replica === replica);
-  const deployment = created?.kind === "create" ? created.deployment : state.replicas.get(replica)?.deployment;
-  return deployment === undefined ? undefined : splitDeploymentId(deployment).application;
 }
 
 type Broken = (what: string) => void;
