@@ -95,6 +95,7 @@ class OwnProcess implements SpawnedProcess {
 
   constructor(deps: ProcessSpawnerDeps, child: ChildProcess, onExit: (exit: ProcessExit) => void) {
     this.#deps = deps;
+    const killsBefore = outOfMemoryKills();
     this.pid = child.pid ?? 0;
     this.startTicks = this.pid === 0 ? 0 : (readProcess(this.pid)?.startTicks ?? 0);
     const end = (exit: ProcessExit): void => {
@@ -107,7 +108,11 @@ class OwnProcess implements SpawnedProcess {
     };
     child.on("error", (err) => end({ kind: "lost", cause: `could not be started: ${err.message}` }));
     child.on("exit", (code, name) =>
-      end(code === null ? { kind: "killed", signal: name ?? "a signal" } : { kind: "exited", code }),
+      end(
+        code === null
+          ? { kind: "killed", signal: name ?? "a signal", outOfMemoryKills: outOfMemoryKills() - killsBefore }
+          : { kind: "exited", code },
+      ),
     );
   }
 
@@ -218,6 +223,17 @@ function readResidentBytes(pid: number): number | undefined {
   } catch {
     // No such file: no such process.
     return undefined;
+  }
+}
+
+/** Processes that the kernel has ended for want of memory, all of the machine's; 0 where the system does not say. */
+function outOfMemoryKills(): number {
+  if (process.platform !== "linux") return 0;
+  try {
+    return Number(/^oom_kill (\d+)$/m.exec(readFileSync("/proc/vmstat", "latin1"))?.[1] ?? 0);
+  } catch {
+    // A system without that file does not say.
+    return 0;
   }
 }
 

@@ -1,7 +1,8 @@
 /** How a process ended, as far as its worker can tell. */
 export type ProcessExit =
   | { readonly kind: "exited"; readonly code: number }
-  | { readonly kind: "killed"; readonly signal: string }
+  /** `outOfMemoryKills`: how many processes of the machine the kernel ended for their memory since this one started. */
+  | { readonly kind: "killed"; readonly signal: string; readonly outOfMemoryKills?: number }
   /** It could not be started, it never dialled, or it ended while no worker watched. */
   | { readonly kind: "lost"; readonly cause: string };
 
@@ -25,8 +26,15 @@ export function exitReason(exit: ProcessExit): ExitReason {
       return { text: `exited with code ${exit.code}`, label: "exited" };
     case "killed":
       if (exit.signal === "SIGABRT") return { text: "out of memory or aborted (SIGABRT)", label: "outOfMemory" };
-      return { text: `killed by ${exit.signal}`, label: "killed" };
+      return { text: `killed by ${exit.signal}${perhaps(exit)}`, label: "killed" };
     case "lost":
       return { text: exit.cause, label: "lost" };
   }
+}
+
+/** The kernel does not say whom it ended, only how many: that a process was among them is likely, not known. */
+function perhaps({ signal, outOfMemoryKills = 0 }: Extract<ProcessExit, { kind: "killed" }>): string {
+  if (signal !== "SIGKILL" || outOfMemoryKills <= 0) return "";
+  const processes = outOfMemoryKills === 1 ? "a process" : `${outOfMemoryKills} processes`;
+  return `, perhaps for its memory: the kernel has ended ${processes} of this machine for want of memory since it started`;
 }
