@@ -15,7 +15,7 @@ import { SimMachine, type SimMachineDeps } from "./sim-machine.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { SimProxy, type SimProxyDeps } from "./sim-proxy.ts";
 import { type SimReplicaDeps, startSimReplica } from "./sim-replica.ts";
-import { SimDisk } from "./sim-store.ts";
+import { type CrashAtWrite, SimDisk } from "./sim-store.ts";
 import { type ClientRequest, type SourceOptions, Workload } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -37,6 +37,8 @@ export type SimulationOptions = {
   readonly scenario?: Scenario | undefined;
   /** Sees every event too. */
   readonly observe?: Check["observe"] | undefined;
+  /** Ends the controller at one of its writes, once. */
+  readonly crashAtWrite?: CrashAtWrite | undefined;
   /** How many times the usual load; 1 without. */
   readonly load?: number | undefined;
   readonly onLine?: ((line: string) => void) | undefined;
@@ -63,6 +65,8 @@ export type RunResult = {
   readonly steps: number;
   readonly virtualMs: number;
   readonly requests: number;
+  /** Of the controller to its disk. */
+  readonly writes: number;
   readonly outcomes: Readonly<Record<string, number>>;
   readonly faults: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
@@ -106,6 +110,7 @@ class Cluster {
   readonly #workload: Workload;
   readonly #operator: Operator;
   readonly #faults: FaultSchedule;
+  readonly #disk: SimDisk;
   readonly #head: SimHead;
   readonly #sources: readonly SourceOptions[];
 
@@ -136,7 +141,8 @@ class Cluster {
     const now = (): number => clock.now();
     this.#links = new SimLinks({ clock, topology });
     const control = new SimControl({ clock, topology });
-    const disk = new SimDisk(world.random("disk"));
+    const disk = new SimDisk(world.random("disk"), options.crashAtWrite);
+    this.#disk = disk;
     this.#head = new SimHead({ world, control, disk, host: "head", filterSpec: options.doubles?.filterSpec });
     this.#machines = [...nodes].map(
       ([name, resources], at) =>
@@ -202,6 +208,7 @@ class Cluster {
       steps: world.clock.steps,
       virtualMs: world.clock.now(),
       requests: this.#workload.count,
+      writes: this.#disk.writeCount,
       outcomes: this.#tally.outcomes,
       faults: Object.fromEntries(this.#faults.counts),
       violations: world.violations,

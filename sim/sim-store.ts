@@ -2,7 +2,7 @@ import type { Random } from "../core/random.ts";
 import { StoreIndex } from "../controller/state/store-index.ts";
 import type { Store, StoreChange, StoreEntry, StoreInfo } from "../controller/state/store.ts";
 import { between, chance } from "./seed.ts";
-import type { SimProcess } from "./sim-process.ts";
+import { KILLED, type SimProcess } from "./sim-process.ts";
 
 /**
  * Desired state on a simulated disk (`controller/state/store.ts`). A write is on the disk some time before it is
@@ -13,15 +13,22 @@ import type { SimProcess } from "./sim-process.ts";
 /** Longest write of a disk that is well. */
 export const USUAL_WRITE_MS = 4;
 
+/** Ends the process at one of its writes: the one of that number, counted from 1, before or after it is on the disk. */
+export type CrashAtWrite = { readonly write: number; readonly isWritten: boolean };
+
 /** What outlives the process. */
 export class SimDisk {
   readonly records: StoreChange[] = [];
   readonly random: Random;
+  readonly crashAtWrite: CrashAtWrite | undefined;
+  /** Writes that came to their end, whatever that was. */
+  writeCount = 0;
   /** Longest time a write to it takes; a fault makes it slow. */
   mostWriteMs = USUAL_WRITE_MS;
 
-  constructor(random: Random) {
+  constructor(random: Random, crashAtWrite?: CrashAtWrite) {
     this.random = random;
+    this.crashAtWrite = crashAtWrite;
   }
 }
 
@@ -96,6 +103,13 @@ export class SimStore implements Store {
     });
     if (this.#isFenced) throw new Error("the store belongs to another controller");
     this.#unacknowledged = undefined;
+    this.#disk.writeCount += 1;
+    const { crashAtWrite, writeCount } = this.#disk;
+    if (writeCount === crashAtWrite?.write) {
+      if (crashAtWrite.isWritten) this.#disk.records.push(record);
+      this.#process.die(KILLED);
+      return new Promise(() => {});
+    }
     this.#disk.records.push(record);
     this.#index.write(record);
     return record.revision;

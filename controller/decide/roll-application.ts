@@ -21,21 +21,30 @@ import { onItsWay, target, type Wanted } from "./target.ts";
  * `targeted` are its deployments that have a target.
  */
 export function rollApplication(plan: Plan, name: ApplicationName, targeted: readonly DeploymentId[]): void {
+  // Stages are judged by how many replicas there are to be, which a controller that has just started does not know yet.
+  if (targeted.length === 0) setTargets(plan, wantedOf(plan, name), targeted);
   advanceRollout(plan, name);
   const application = plan.state.applications.get(name);
   if (application === undefined) return;
-  const replicas = [...indexOf(plan.state).ofApplication(name).values()];
-  const { targets } = plan.state;
-  const wanted = target(application, replicas, (one) => autoscaled(plan.state, one, plan.now)).map((one) =>
-    onItsWay(application, one, targets.get(one.deployment)),
-  );
+  const wanted = wantedOf(plan, name);
   setTargets(plan, wanted, targeted);
   for (const one of wanted) rollDeployment(plan, one);
   if (application.isDeleting) {
-    if (replicas.length === 0) plan.add({ kind: "dropApplication", application: name, reason: "nothingLeft" });
+    if (indexOf(plan.state).ofApplication(name).size === 0)
+      plan.add({ kind: "dropApplication", application: name, reason: "nothingLeft" });
   } else if (isWhole(plan, application, wanted)) {
     plan.add({ kind: "promote", application: name, generation: application.target, reason: "serving" });
   }
+}
+
+/** Which version of each of its deployments is to run, and how many replicas of it. */
+function wantedOf({ state, now }: Plan, name: ApplicationName): readonly Wanted[] {
+  const application = state.applications.get(name);
+  if (application === undefined) return [];
+  const replicas = [...indexOf(state).ofApplication(name).values()];
+  return target(application, replicas, (one) => autoscaled(state, one, now)).map((one) =>
+    onItsWay(application, one, state.targets.get(one.deployment)),
+  );
 }
 
 function setTargets(plan: Plan, wanted: readonly Wanted[], targeted: readonly DeploymentId[]): void {

@@ -43,7 +43,8 @@ export function createBudgetCheck(): Check {
     if (deployment === undefined) return undefined;
     const { target, unavailable, isWhole } = deployment;
     const least = target - unavailable;
-    deployment.isWhole = lasting === 0 && at >= mendedAt;
+    // As long as no router has a table, nobody could say that it has as many.
+    deployment.isWhole = routers.size > 0 && lasting === 0 && at >= mendedAt;
     for (const [name, router] of routers) {
       const serving = servingIn(router, id);
       if (serving >= least) continue;

@@ -38,7 +38,7 @@ const many = (count: number, version: Version, prefix: string): ReplicaRecord[] 
 
 function run(state: ClusterState, now = 0): string[] {
   const plan = new Plan(state, now, seededRandom(1));
-  rollApplication(plan, "app" as ApplicationName, [ID]);
+  rollApplication(plan, "app" as ApplicationName, [...state.targets.keys()]);
   return plan.actions.map((action) =>
     action.kind === "create" ? `create ${action.version}` : `${action.kind} ${subjectOf(action)}`,
   );
@@ -73,6 +73,25 @@ describe("an application on its way to a new version", () => {
     assert.deepEqual(run(world(spec, both, { rollout }, { shifts }), 5_000), ["promote app"]);
     const promoted = { rollout, stable: 2 };
     assert.deepEqual(run(world(spec, both, promoted, { shifts }), 6_000), [], "the old set is kept");
+  });
+
+  it("keeps what serves when the controller that knew of its promotion was lost and another version is deployed at once", () => {
+    // The second version serves, and only the first is known to have been promoted; no target is known yet.
+    const third = "v3" as Version;
+    const options = { rollout: rolloutSpec({ strategy: "canary", steps: [25, 100] }) };
+    const specs = [V1, V2, third].map((version) => applicationSpec("app", { D: { version, replicas: 4, options } }));
+    const replicas = many(4, V2, "s").map((replica) => ({ ...replica, isAdopted: true }));
+    const applications = [applicationRecord(specs, { stable: 1, target: 3 })];
+    const nodes = [nodeRecord("n1")];
+    for (const isRouted of [true, false]) {
+      const known = isRouted ? replicas : replicas.map((replica) => ({ ...replica, listed: undefined }));
+      const actions = run(clusterState({ applications, nodes, replicas: known }, { targets: new Map() }));
+      assert.deepEqual(
+        actions.filter((action) => /^(leave|stop|drain|shift)/.test(action)),
+        [],
+        `all of the second version's replicas stay (${actions.join(", ")})`,
+      );
+    }
   });
 
   it("stays where it is while it is paused on its way, and replaces only what is lost", () => {
