@@ -4,6 +4,7 @@ import type {
   DemandView,
   DeploymentStatusView,
   NodeStatusView,
+  RolloutStatusView,
 } from "../../core/status.ts";
 import { joinUrl } from "../deploy.ts";
 import { type Printer, table } from "../print.ts";
@@ -76,8 +77,11 @@ function formatDeployment(deployment: DeploymentStatusView, print: Printer): str
   const count = `${String(ready)}/${String(deployment.targetReplicas)} ready`;
   const lines = [`  ${deployment.name}  ${paint(deployment.status, print)}  ${count}`];
   if (deployment.reason !== "") lines.push(indent(deployment.reason, 4));
+  if (deployment.rollout !== undefined) lines.push(indent(formatRollout(deployment.rollout), 4));
   const rows = deployment.replicas.map((replica) => [
     replica.id,
+    // With one version there is nothing to tell apart.
+    ...(deployment.rollout === undefined ? [] : [replica.version]),
     replica.state,
     replica.nodeId === "" ? "-" : replica.nodeId,
     replica.pid === 0 ? "-" : `pid ${String(replica.pid)}`,
@@ -88,6 +92,21 @@ function formatDeployment(deployment: DeploymentStatusView, print: Printer): str
   ]);
   if (rows.length > 0) lines.push(indent(table(rows), 4));
   return lines.join("\n");
+}
+
+/** Where a rollout stands, and how the requests of both versions ended since its share was last changed. */
+function formatRollout({ stage, from, to, percent, isPaused, scores, outcomes }: RolloutStatusView): string {
+  const share = percent === undefined ? "" : `, ${String(percent)} % of the requests`;
+  const ended = outcomes.map(({ version, answered, failed }) => {
+    return `${version} answered ${String(answered)}, failed ${String(failed)}`;
+  });
+  const given = Object.entries(scores).map(([name, score]) => `${name} ${round(score)}`);
+  const parts = [
+    `rollout of ${to} over ${from}: ${stage}${share}${isPaused ? ", paused" : ""}`,
+    ...ended,
+    ...(given.length === 0 ? [] : [`scores: ${given.join(", ")}`]),
+  ];
+  return parts.join("; ");
 }
 
 function formatNodes(cluster: ClusterStatus): string {
