@@ -51,10 +51,10 @@ export class Arrivals {
   }
 
   /**
-   * Callers of the batch that ended last who come back within the span, as many of each as on average: what comes in it beyond
-   * what would come in any time as long, and beyond what chance makes of that.
+   * Callers of a batch of `size`, of the one that ended last, who come back within the span after it, as many of each as on
+   * average: what comes in it beyond what would come in any time as long, and beyond what chance makes of that.
    */
-  returningBy(span: number): number {
+  returningBy(span: number, size = this.#size): number {
     if (this.#meanSize === 0) return 0;
     const spanShare = (ARRIVAL_SPANS_MS[span] ?? 0) / this.#meanElapsedMs;
     if (spanShare > MOST_SPAN_SHARE) return 0;
@@ -62,7 +62,7 @@ export class Arrivals {
     const beyond = Math.max(0, (this.#means[span] ?? 0) - anyhow - CHANCE * Math.sqrt(anyhow));
     // Those who come back are part of the mean as well: of r that do, all in the span, only r × (1 - share) lie beyond it.
     const returning = Math.min(this.#meanSize, beyond / (1 - spanShare));
-    return (returning / this.#meanSize) * this.#size;
+    return (returning / this.#meanSize) * size;
   }
 
   #learn(elapsedMs: number): void {

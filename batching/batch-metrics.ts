@@ -3,8 +3,8 @@ import type { RunReport } from "./batch-run.ts";
 import type { BatchDecision } from "./decide/batch.ts";
 import type { SelectItem } from "./decide/select.ts";
 
-/** Why a batch was run when it was; `bisect`: to find the item that made another fail. */
-export type RunReason = Extract<BatchDecision, { kind: "run" }>["reason"] | "bisect";
+/** Why a batch was run when it was; `ahead`: before the one before it had ended; `bisect`: to find the item that made another fail. */
+export type RunReason = Extract<BatchDecision, { kind: "run" }>["reason"] | "ahead" | "bisect";
 
 /** The series of one batch method. */
 export type BatchMetrics = {

@@ -13,6 +13,15 @@ export type BatchRunner<I, O, C> = {
   readonly isPure?: boolean | undefined;
 };
 
+/** What a batch is run with. */
+export type RunDeps = {
+  readonly clock: Clock;
+  /** Nothing is answered, and nothing run again, before this: the batch handed over before this one has ended. */
+  readonly turn: Promise<void>;
+  /** Told of every call of the handler when it has settled, the first one included. */
+  readonly onRun: (report: RunReport) => void;
+};
+
 /** What came of one call of the handler. */
 export type RunReport = { readonly size: number; readonly runMs: number; readonly hasFailed: boolean };
 
@@ -22,19 +31,21 @@ type Failed<I, O, C> = { readonly entries: readonly BatchEntry<I, O, C>[]; reado
 /**
  * Runs a batch and gives every item its outcome. A pure handler that fails is run again with halves of the batch, until the
  * item that makes it fail stands alone; those cancelled or too late meanwhile are left out. Never rejects.
- *
- * @param onRun told of every call of the handler, the first one included.
  */
 export async function runBatch<I, O, C>(
   entries: readonly BatchEntry<I, O, C>[],
   runner: BatchRunner<I, O, C>,
-  { clock, onRun }: { readonly clock: Clock; readonly onRun: (report: RunReport) => void },
+  { clock, turn, onRun }: RunDeps,
 ): Promise<void> {
   const call = async (group: readonly BatchEntry<I, O, C>[]): Promise<Failed<I, O, C> | undefined> => {
     const startedAt = clock.now();
-    const failed = await callOnce(group, runner);
-    onRun({ size: group.length, runMs: clock.now() - startedAt, hasFailed: failed !== undefined });
-    return failed;
+    const outcome = await callOnce(group, runner);
+    const hasFailed = outcome instanceof Error;
+    onRun({ size: group.length, runMs: clock.now() - startedAt, hasFailed });
+    await turn;
+    if (hasFailed) return { entries: group, error: outcome };
+    handOut(group, outcome);
+    return undefined;
   };
   const failures: Failed<I, O, C>[] = [];
   const first = await call(entries);
@@ -60,24 +71,28 @@ export async function runBatch<I, O, C>(
 
 class WrongLength extends HandlerError {}
 
+/** One entry per item, or what all of them failed with. */
 async function callOnce<I, O, C>(
   entries: readonly BatchEntry<I, O, C>[],
   { name, run }: BatchRunner<I, O, C>,
-): Promise<Failed<I, O, C> | undefined> {
+): Promise<readonly (O | Error)[] | Error> {
   try {
     const results = await run(
       entries.map((entry) => entry.item),
       entries.map((entry) => entry.caller),
     );
     checkLength(results, entries.length, name);
-    for (const [at, entry] of entries.entries()) {
-      const result = results[at] as O | Error;
-      if (result instanceof Error) entry.reject(result);
-      else entry.resolve(result);
-    }
-    return undefined;
+    return results;
   } catch (thrown) {
-    return { entries, error: errorOf(thrown) };
+    return errorOf(thrown);
+  }
+}
+
+function handOut<I, O, C>(entries: readonly BatchEntry<I, O, C>[], results: readonly (O | Error)[]): void {
+  for (const [at, entry] of entries.entries()) {
+    const result = results[at] as O | Error;
+    if (result instanceof Error) entry.reject(result);
+    else entry.resolve(result);
   }
 }
 

@@ -46,15 +46,25 @@ export class Forecast {
     this.#arrivals.ended(now, size);
   }
 
-  /** Who is still to come back, by what is known from earlier batches. */
+  /** Who is still to come back after the last batch, by what is known from earlier ones. */
   expected(now: number): readonly Expected[] {
     const { endedAt, sinceEnd } = this.#arrivals;
+    return this.#returning((span) => this.#arrivals.returningBy(span) - sinceEnd, endedAt, now);
+  }
+
+  /** Who will come back after the end of a batch of `size`. */
+  expectedAfter(size: number): readonly Expected[] {
+    return this.#returning((span) => this.#arrivals.returningBy(span, size), 0, 0);
+  }
+
+  #returning(by: (span: number) => number, endedAt: number, now: number): readonly Expected[] {
     const expected: Expected[] = [];
     let count = 0;
     for (const [span, endMs] of ARRIVAL_SPANS_MS.entries()) {
+      // In this order it is never so little that a pause for it would end when it began.
       const withinMs = endedAt + endMs - now;
       // In a longer time there come no fewer, though of those that come then more may come anyhow.
-      count = Math.max(count, this.#arrivals.returningBy(span) - sinceEnd);
+      count = Math.max(count, by(span));
       if (withinMs > 0 && count > 0) expected.push({ withinMs, count });
     }
     return expected;

@@ -1,3 +1,4 @@
+import { leadMs } from "./decide/ahead.ts";
 import { efficientSize } from "./decide/efficient-size.ts";
 import type { LengthTimes } from "./decide/select.ts";
 import { RunTimeModel } from "./run-time-model.ts";
@@ -36,6 +37,13 @@ export class RunForecast {
   /** The same for a batch of so many items like those of the last one. */
   itemsMs(count: number): number {
     return this.runMs(count * this.#workEach);
+  }
+
+  /** From its begin to when it is decided what to hand over to run after it. undefined: not known, for none has run. */
+  aheadMs(work: number): number | undefined {
+    const runMs = this.runMs(work);
+    const deviationMs = this.#runTimes.expectDeviation(work);
+    return deviationMs === undefined ? undefined : runMs - leadMs({ runMs, deviationMs });
   }
 
   /**

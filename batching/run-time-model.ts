@@ -52,6 +52,11 @@ export class RunTimeModel {
     return this.#read(size, ({ runMs }) => runMs, false);
   }
 
+  /** How far such a batch's time usually is from what is expected. undefined: none has run. */
+  expectDeviation(size: number): number | undefined {
+    return this.#read(size, ({ deviationMs }) => deviationMs, false);
+  }
+
   /**
    * What a deadline is held against. Where runs are alike that is what few batches of `size` take longer than, with a straight
    * line on beyond the largest that ran; where they differ much it is what few take less than: who might be in time is tried.

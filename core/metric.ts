@@ -120,7 +120,7 @@ export const METRICS = {
   },
   thornback_batch_runs_total: {
     kind: "counter",
-    help: "Batches run, by reason: full (no more may or should run together), handlerIdle, or bisect, after one failed.",
+    help: "Batches run, by reason: full (no more may or should run together), handlerIdle, ahead (a model's thread gets the next one before the present one ends), or bisect, after one failed.",
     labels: ["deployment", "method", "reason"],
   },
   thornback_batch_waiting_items: {

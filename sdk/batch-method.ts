@@ -1,7 +1,8 @@
 import type { BatchCaller } from "../batching/batch-entry.ts";
+import type { ItemTraits } from "../batching/batch-handler.ts";
 import { batchMetrics } from "../batching/batch-metrics.ts";
 import type { BatchRunner } from "../batching/batch-run.ts";
-import { Batcher, type BatcherDeps, type ItemTraits } from "../batching/batcher.ts";
+import { Batcher, type BatcherDeps } from "../batching/batcher.ts";
 import type { Cancellation } from "../core/cancellation.ts";
 import { systemDefer, waitingClock, type Clock } from "../core/clock.ts";
 import { registerBatch } from "../core/construction.ts";

@@ -48,6 +48,8 @@ export class Runner {
         name: () => options.name,
         traitsOf: ({ key, length }) => ({ key, length }),
         isPure: true,
+        // The session's thread takes a second run while one is under way.
+        hasQueue: true,
         run: (items, callers) => this.#runStacked(items, callers),
       });
     }

@@ -12,6 +12,8 @@ export type BatchInput = {
   readonly expected: readonly Expected[];
   /** How long the first of them has waited while nothing ran. */
   readonly waitedMs: number;
+  /** How long the handler stands idle only if there is a pause: a pause is to save at least as much. */
+  readonly gapMs: number;
   /** Latest time to which anything may be put off: a bound that the user set, a deadline. */
   readonly pauseUntil: number;
   /** What a batch of so many items takes, in milliseconds. */
@@ -37,14 +39,14 @@ const MOST_PAUSE_SHARE = 0.5;
 const LEAST_GAIN = 0.05;
 
 /**
- * Decides what an idle handler does with the items that wait. Never asked while a batch runs: that is when the next one
- * forms, which needs no tuning. Running at once is the rule. A pause pays where callers wait for their answers and then
+ * Decides what an idle handler does with the items that wait. Never asked while a batch runs (but for what it would say when
+ * that has ended, by decide/ahead.ts): that is when the next one forms, which needs no tuning. Running at once is the rule. A pause pays where callers wait for their answers and then
  * come back: cutting 1 + 15 costs two runs where 16 cost one, and callers split in halves take turns for ever. Their wait
  * is as long as their batches take together, so whatever shortens that is worth a pause. Requests that come at random
  * are nobody who comes back, and nothing is put off for them; nor while others wait, for whom there is work to do.
  */
 export function batch(input: BatchInput, now: number): BatchDecision {
-  const { count, isFull, hasOthers, maxCount, expected, waitedMs, pauseUntil, runMs } = input;
+  const { count, isFull, hasOthers, maxCount, expected, waitedMs, gapMs, pauseUntil, runMs } = input;
   if (count === 0) return { kind: "idle" };
   if (isFull) return { kind: "run", reason: "full" };
   if (hasOthers) return { kind: "run", reason: "handlerIdle" };
@@ -52,7 +54,8 @@ export function batch(input: BatchInput, now: number): BatchDecision {
   /** What the handler takes for all of them, if so many of those that come run with those that wait. */
   const totalMs = (joining: number, pauseMs: number): number =>
     pauseMs + runMs(count + joining) + tailMs(comingCount - joining, runMs);
-  let leastMs = (1 - LEAST_GAIN) * totalMs(0, 0);
+  const atOnceMs = totalMs(0, 0);
+  let leastMs = atOnceMs - Math.max(LEAST_GAIN * atOnceMs, gapMs);
   let pauseMs = 0;
   for (const { withinMs, count: returning } of expected) {
     if (now + withinMs > pauseUntil) break;

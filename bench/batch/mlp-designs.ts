@@ -1,4 +1,4 @@
-/** The ways in which the MLP is run by turns: bare, with the other core idle or busy or with the batch that ours had, and behind our HTTP as app-mlp.ts has it. */
+/** The ways in which the MLP is run by turns: bare, with the other core idle or busy or with the batch that one of ours had, and behind our HTTP as app-mlp.ts has it. */
 import { type DeployedCluster, deployCluster, replicaPids } from "../deployed-cluster.ts";
 import { mustSucceed } from "../path/load/load.ts";
 import { wrk, type WrkFigures } from "../path/wrk.ts";
@@ -17,6 +17,7 @@ export const MLP_DESIGNS = [
   "bare, our batch",
   "ours, no pause",
   "ours, OnnxModel batch",
+  "bare, OnnxModel batch",
 ] as const;
 
 /** One of {@link MLP_DESIGNS}. */
@@ -41,6 +42,11 @@ const APPLICATIONS: Readonly<Record<string, string>> = {
   "ours, no pause": "impatient",
   "ours, OnnxModel batch": "stacked",
 };
+/** Whose batch bare is told, as it was in the window before. */
+const BATCH_OF: Readonly<Record<string, MlpDesign>> = {
+  "bare, our batch": "ours",
+  "bare, OnnxModel batch": "ours, OnnxModel batch",
+};
 const WARM_UP = { callers: 16, seconds: 2 };
 
 /** A cluster with all applications, their models' threads on a core where nothing else is. */
@@ -57,14 +63,18 @@ export async function startMlpDesigns(
       pinThread(thread, cores.model);
       pinned.push(`${application}: thread ${String(thread)} of process ${String(pid)} on core ${String(cores.model)}`);
     }
-    let ourBatch = 1;
+    const batches = new Map<MlpDesign, number>();
     const measure: MeasureMlp = async (design, callers, seconds) => {
       const application = APPLICATIONS[design];
       const window = { cores, callers, seconds };
-      if (application === undefined) return measureBareAs(design, { ...window, ourBatch });
-      const figures = await measureOurs(cluster, { ...window, application });
-      if (design === "ours") ourBatch = Math.round(figures.meanBatch);
-      return figures;
+      if (application !== undefined) {
+        const figures = await measureOurs(cluster, { ...window, application });
+        batches.set(design, Math.round(figures.meanBatch));
+        return figures;
+      }
+      const batchOf = BATCH_OF[design];
+      const batchSize = batchOf === undefined ? callers : (batches.get(batchOf) ?? 1);
+      return measureBareAs(design, { ...window, batchSize });
     };
     return { measure, pinned, close: () => cluster.close() };
   } catch (error) {
@@ -75,11 +85,10 @@ export async function startMlpDesigns(
 
 type Window = { readonly cores: BatchCores; readonly callers: number; readonly seconds: number };
 
-async function measureBareAs(design: MlpDesign, window: Window & { readonly ourBatch: number }): Promise<MlpWindow> {
-  if (design === "bare, our batch") return measureBare({ ...window, batchSize: window.ourBatch });
+async function measureBareAs(design: MlpDesign, window: Window & { readonly batchSize: number }): Promise<MlpWindow> {
   const endBusy = design === "bare, other core busy" ? keepBusy(window.cores.load) : undefined;
   try {
-    return await measureBare({ ...window, batchSize: window.callers });
+    return await measureBare(window);
   } finally {
     endBusy?.();
   }

@@ -17,6 +17,8 @@ type Item = {
   readonly deadlineAt: number;
   readonly cancellation: Cancellation;
   runCount: number;
+  /** The number of the batch in which it ran first. */
+  batch: number;
   outcome: "none" | "result" | "error" | "late" | "cancelled";
 };
 
@@ -51,6 +53,7 @@ const step = fc.oneof(
       ),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("refuse" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("cancel" as const), at: fc.nat() }) },
   {
     weight: 1,
@@ -63,9 +66,16 @@ const setting = fc.record({
   maxCost: fc.integer({ min: 6, max: 20 }),
   maxBatchSize: fc.integer({ min: 1, max: 6 }),
   isPure: fc.boolean(),
+  hasQueue: fc.boolean(),
 });
 
-type Setting = { sizes: "none" | "lengths" | "costs"; maxCost: number; maxBatchSize: number; isPure: boolean };
+type Setting = {
+  sizes: "none" | "lengths" | "costs";
+  maxCost: number;
+  maxBatchSize: number;
+  isPure: boolean;
+  hasQueue: boolean;
+};
 
 /** A batcher on a manual clock, whose runs end when the history says so; it checks every run as it begins. */
 class World {
@@ -74,7 +84,11 @@ class World {
   readonly #setting: Setting;
   readonly #batcher: Batcher<Item, number, BatchCaller>;
   #maxBatchSize: number;
-  #run: Run | undefined;
+  /** Handed over, in the order in which they end. */
+  readonly #runs: Run[] = [];
+  #batchCount = 0;
+  /** Batches that were handed over while another ran. */
+  aheadCount = 0;
   #failed = new Set<Item>();
   #deferred: (() => void)[] = [];
   #begun: Item[] = [];
@@ -89,6 +103,7 @@ class World {
       {
         ...this.#limits(),
         isPure: given.isPure,
+        hasQueue: given.hasQueue,
         name: () => "the handler",
         traitsOf: ({ key, size }) => ({
           key,
@@ -104,11 +119,12 @@ class World {
     const deadlineAt = this.clock.now() + deadlineMs;
     const cancellation = new Cancellation();
     const id = this.items.length;
-    const item: Item = { id, priority, key, size, deadlineAt, cancellation, runCount: 0, outcome: "none" };
+    const item: Item = { id, priority, key, size, deadlineAt, cancellation, runCount: 0, batch: 0, outcome: "none" };
     this.items.push(item);
     const end = (outcome: Item["outcome"]): void => {
       assert.equal(item.outcome, "none", `item ${id} has two outcomes`);
       item.outcome = outcome;
+      if (item.batch > 0 && (outcome === "result" || outcome === "error")) this.#checkTurn(item);
     };
     this.#batcher.submit(item, item).then(
       (result) => {
@@ -132,7 +148,23 @@ class World {
   }
 
   end(how: Parameters<Run["end"]>[0]): void {
-    this.#run?.end(how);
+    this.#runs.shift()?.end(how);
+  }
+
+  /** The handler will not even begin what it was given last. */
+  refuse(): void {
+    this.#runs.pop()?.end("throw");
+  }
+
+  /** A run of each key takes 4 ms, as far as anybody can know. */
+  async teach(): Promise<void> {
+    for (const key of ["a", "b"]) {
+      this.submit({ priority: 0, key, size: 1, deadlineMs: Number.POSITIVE_INFINITY });
+      await this.settle();
+      this.clock.advance(4);
+      this.end("results");
+      await this.settle();
+    }
   }
 
   /** Until nothing happens any more by itself. */
@@ -175,8 +207,13 @@ class World {
   }
 
   #beginChecked(items: readonly Item[]): Promise<(number | Error)[]> {
-    assert.equal(this.#run, undefined, "a batch began while another ran");
+    const { hasQueue } = this.#setting;
+    assert.ok(
+      this.#runs.length < (hasQueue ? 2 : 1),
+      `a batch was handed over while the handler had ${this.#runs.length}`,
+    );
     const isAgain = items.some((item) => this.#failed.has(item));
+    if (this.#runs.length > 0 && !isAgain) this.aheadCount += 1;
     for (const item of items) {
       assert.equal(item.cancellation.reason, undefined, "a cancelled item ran");
       assert.ok(item.deadlineAt > this.clock.now(), "an item ran past its deadline");
@@ -184,13 +221,16 @@ class World {
       assert.ok(item.runCount === 0 || (this.#setting.isPure && this.#failed.has(item)), `item ${item.id} ran twice`);
       item.runCount += 1;
     }
-    if (!isAgain) this.#checkBatch(items);
+    if (!isAgain) {
+      this.#checkBatch(items);
+      this.#batchCount += 1;
+      for (const item of items) item.batch = this.#batchCount;
+    }
     return new Promise((resolve, reject) => {
-      this.#run = {
+      this.#runs.push({
         items,
         isAgain,
         end: (how) => {
-          this.#run = undefined;
           // What failed may run again, until it runs without failing.
           const others = [...this.#failed].filter((item) => !items.includes(item));
           this.#failed = new Set(how === "throw" ? [...others, ...items] : others);
@@ -200,8 +240,14 @@ class World {
           else if (how === "oneError") resolve(results.map((id, at) => (at === 0 ? new Error(`item ${id}`) : id)));
           else resolve(results);
         },
-      };
+      });
     });
+  }
+
+  /** What was handed over before it has been answered before it. */
+  #checkTurn({ id, batch }: Item): void {
+    const waiting = this.items.find((other) => other.batch > 0 && other.batch < batch && other.outcome === "none");
+    assert.equal(waiting, undefined, `item ${id} was answered before item ${waiting?.id} of an earlier batch`);
   }
 
   #checkBatch(items: readonly Item[]): void {
@@ -225,20 +271,25 @@ class World {
 
 describe("a batch method", () => {
   it("loses, doubles, reorders and mixes nothing, and runs nothing too late, whatever comes, ends, fails and goes", async () => {
+    let aheadCount = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), setting, async (steps, given) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), setting, async (steps, given) => {
         const world = new World(given);
+        await world.teach();
         for (const each of steps) {
           if (each.kind === "submit") world.submit(each);
           else if (each.kind === "advance") world.clock.advance(each.ms);
           else if (each.kind === "end") world.end(each.how);
+          else if (each.kind === "refuse") world.refuse();
           else if (each.kind === "cancel") world.cancel(each.at);
           else world.configure(each.size);
           await world.settle();
         }
         await world.finish();
+        aheadCount += world.aheadCount;
       }),
       { numRuns: HISTORIES },
     );
+    assert.ok(aheadCount > HISTORIES / 10, `only ${aheadCount} batches were handed over ahead`);
   });
 });

@@ -25,6 +25,15 @@ test("callers that come back after each batch are expected when they came before
   );
 });
 
+test("of a batch twice as large twice as many are expected", () => {
+  const arrivals = cycles(20, 10, [0.3, 0.4]);
+  const span = ARRIVAL_SPANS_MS.indexOf(0.5);
+  assert.deepEqual(
+    [2, 4].map((size) => Math.round(arrivals.returningBy(span, size))),
+    [2, 4],
+  );
+});
+
 test("those that have come since the last batch are counted from its end", () => {
   const arrivals = cycles(3, 10, [1]);
   assert.equal(arrivals.sinceEnd, 0);

@@ -47,6 +47,13 @@ test("with one size a larger one is expected to cost no more, so that it is trie
   assert.equal(learned([[1, 5]]).expect(64), 5);
 });
 
+test("how far runs of about a size usually are from what is expected is learned too", () => {
+  const times = new RunTimeModel();
+  assert.equal(times.expectDeviation(4), undefined);
+  for (let run = 0; run < 100; run++) times.observe(4, run % 2 === 0 ? 9 : 11);
+  assert.ok(Math.abs((times.expectDeviation(4) ?? 0) - 1) < 0.2);
+});
+
 test("more items are never expected to take less time", () => {
   const times = learned([
     [4, 10],

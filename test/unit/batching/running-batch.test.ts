@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { RunForecast } from "../../../batching/run-forecast.ts";
 import { RunningBatch } from "../../../batching/running-batch.ts";
 
-const UNKNOWN = { endsAt: 0, bestMs: Number.POSITIVE_INFINITY };
+const UNKNOWN = { runMs: 0, deadlineMs: 0, aheadMs: undefined, bestMs: Number.POSITIVE_INFINITY };
 
 test("time is counted while a batch runs, and the one that runs now counts too", () => {
   const running = new RunningBatch(() => {});
-  running.begin([{ hasEnded: false, deadlineAt: 9 }], 100, UNKNOWN);
+  running.handOver([{ hasEnded: false, deadlineAt: 9 }], 100, UNKNOWN);
   assert.equal(running.work(130).busyMs, 30);
   running.end(150);
   assert.deepEqual(running.work(500), { busyMs: 50, abandonedRun: undefined });
@@ -19,14 +19,14 @@ test("a batch is abandoned when the last of its callers is gone, and each has an
     { hasEnded: false, deadlineAt: Number.POSITIVE_INFINITY },
     { hasEnded: true, deadlineAt: 70 },
   ];
-  running.begin(entries, 0, UNKNOWN);
+  running.handOver(entries, 0, UNKNOWN);
   assert.equal(running.work(1).abandonedRun, undefined);
   Object.assign(entries[0] ?? {}, { hasEnded: true });
   const first = running.work(2).abandonedRun;
   assert.deepEqual([first?.deadlineAt, first?.longestMs], [70, 0]);
   running.end(3);
   assert.equal(running.work(4).abandonedRun, undefined);
-  running.begin(entries, 5, UNKNOWN);
+  running.handOver(entries, 5, UNKNOWN);
   const second = running.work(6).abandonedRun;
   assert.notEqual(second?.id, first?.id);
   assert.equal(second?.longestMs, 3, "so long did the one before it take");
@@ -34,11 +34,29 @@ test("a batch is abandoned when the last of its callers is gone, and each has an
 
 test("no more counts as work than the items would take in the best batches", () => {
   const running = new RunningBatch(() => {});
-  running.begin([{ hasEnded: false, deadlineAt: 9 }], 0, { endsAt: 0, bestMs: 4 });
+  running.handOver([{ hasEnded: false, deadlineAt: 9 }], 0, { runMs: 0, deadlineMs: 0, aheadMs: undefined, bestMs: 4 });
   assert.equal(running.work(3).busyMs, 3);
   assert.equal(running.work(30).busyMs, 4);
   running.end(40);
   assert.equal(running.work(50).busyMs, 4);
+});
+
+test("one that is ahead runs from the end of the one before it", () => {
+  const running = new RunningBatch(() => {});
+  const entry = (hasEnded: boolean) => ({ hasEnded, deadlineAt: 9 });
+  const expected = { ...UNKNOWN, runMs: 18, deadlineMs: 20, aheadMs: 15 };
+  assert.deepEqual([running.aheadMs, running.freeAt(1)], [undefined, 1]);
+  running.handOver([entry(false)], 0, expected);
+  assert.deepEqual([running.aheadMs, running.freeAt(1), running.freeAt(30)], [15, 20, 30]);
+  running.handOver([entry(true), entry(true)], 15, expected);
+  assert.deepEqual([running.aheadMs, running.freeAt(15), running.freeAt(30)], [undefined, 40, 50]);
+  assert.equal(running.endsAt(15), 18);
+  assert.equal(running.work(24).abandonedRun, undefined, "somebody waits for what runs");
+  running.end(25);
+  assert.deepEqual([running.isRunning, running.size, running.aheadMs, running.freeAt(25)], [true, 2, 15, 45]);
+  assert.deepEqual([running.work(30).busyMs, running.work(30).abandonedRun?.longestMs], [30, 25]);
+  running.end(45);
+  assert.deepEqual([running.isRunning, running.work(50).busyMs], [false, 45]);
 });
 
 test("the best batches are those that ran, and twice the largest of them at most", () => {
@@ -60,7 +78,12 @@ test("items that cost nothing say nothing of the best batches, and time goes on 
   runs.ran(4, 0, 12);
   assert.equal(runs.bestMsEach(8), Number.POSITIVE_INFINITY);
   const running = new RunningBatch(() => {});
-  running.begin([{ hasEnded: false, deadlineAt: 9 }], 0, { endsAt: 0, bestMs: Number.NaN });
+  running.handOver([{ hasEnded: false, deadlineAt: 9 }], 0, {
+    runMs: 0,
+    deadlineMs: 0,
+    aheadMs: undefined,
+    bestMs: Number.NaN,
+  });
   running.end(10);
   assert.equal(running.work(20).busyMs, 10);
 });

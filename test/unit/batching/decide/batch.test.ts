@@ -13,6 +13,7 @@ function input(given: Partial<BatchInput>): BatchInput {
     maxCount: 8,
     expected: [],
     waitedMs: 0,
+    gapMs: 0,
     pauseUntil: Number.POSITIVE_INFINITY,
     runMs,
     ...given,
