@@ -77,6 +77,7 @@ export class ReplicaClient {
         const { deployment, id } = this.entry;
         deps.log.warn({ deployment, replica: id }, isSilent ? "a replica is silent" : "a silent replica was heard");
         listener.onSlots();
+        this.#closeIfForsaken();
       },
       onLost: (reason) => this.#onLost(reason),
     });
@@ -120,17 +121,20 @@ export class ReplicaClient {
   /** Nobody waits for this request any more; its stream hears nothing more of it. */
   cancel(id: number): void {
     this.#sent.cancel(id);
+    this.#closeIfForsaken();
   }
 
   /** Fails what could as well be sent to another replica, without waiting for this one. */
   giveUp(): void {
-    this.#sent.giveUp(this.#lostError("it does not answer"));
+    if (this.#sent.size > 0) this.#sent.giveUp(this.#lostError("it does not answer"));
+    this.#closeIfForsaken();
   }
 
   /** Sends nothing new; closes once the last request has ended. */
   retire(): void {
     this.#isRetired = true;
     if (this.#sent.size === 0) this.close();
+    else this.#closeIfForsaken();
   }
 
   /** Closes at once; what is ongoing fails. */
@@ -140,7 +144,7 @@ export class ReplicaClient {
     this.#isRetired = true;
     this.#rest.cancel();
     this.#link.close("the router closed the link");
-    this.#sent.failAll(this.#lostError("the link to it was closed"));
+    this.#failAll("the link to it was closed");
     this.#listener.onRetired(this);
   }
 
@@ -158,7 +162,7 @@ export class ReplicaClient {
       this.#state = "drained";
       this.#link.close("the replica drains");
     } else this.#state = "connecting";
-    this.#sent.failAll(this.#lostError(reason));
+    this.#failAll(reason);
     if (this.#isRetired) this.close();
   }
 
@@ -191,6 +195,19 @@ export class ReplicaClient {
       this.#state = "drained";
       this.#link.close("the replica drains");
     }
+  }
+
+  /**
+   * Nobody waits for a retired replica's last requests to end when it is silent and their clients have gone: its machine
+   * may have lost power, which would be noticed only by the kernel, after a quarter of an hour.
+   */
+  #closeIfForsaken(): void {
+    if (this.#isRetired && this.#link.isSilent && !this.#sent.isAwaited) this.close();
+  }
+
+  /** Most links are lost without a request on them, and an error costs its stack. */
+  #failAll(reason: string): void {
+    if (this.#sent.size > 0) this.#sent.failAll(this.#lostError(reason));
   }
 
   #lostError(reason: string): ReplicaLostError {

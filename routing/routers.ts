@@ -66,6 +66,7 @@ export class Routers {
     const table = applyUpdate(this.#table, update);
     if (table === "gap") return "gap";
     if (table === this.#table) return "applied";
+    const before = this.#view;
     const view = viewOf(table);
     this.#table = table;
     this.#view = view;
@@ -73,7 +74,7 @@ export class Routers {
     for (const [id, router] of this.#routers) {
       const entry = view.deployments.get(id);
       if (entry !== undefined) {
-        router.update(entry, view.replicas.get(id) ?? []);
+        if (isChanged(id, before, view)) router.update(entry, view.replicas.get(id) ?? []);
       } else {
         router.remove();
         this.#routers.delete(id);
@@ -129,4 +130,11 @@ export class Routers {
     }
     return router;
   }
+}
+
+/** Whether a table says anything else of a deployment than the one before it; a change of one leaves the others' entries. */
+function isChanged(id: DeploymentId, before: RoutingView | undefined, { deployments, replicas }: RoutingView): boolean {
+  if (before?.deployments.get(id) !== deployments.get(id)) return true;
+  const [known, listed] = [before?.replicas.get(id) ?? [], replicas.get(id) ?? []];
+  return known.length !== listed.length || listed.some((entry, at) => entry !== known[at]);
 }

@@ -75,6 +75,11 @@ export class SentRequests {
     return this.#sent.size;
   }
 
+  /** Whether anybody still waits for one of them. */
+  get isAwaited(): boolean {
+    return this.#sent.all().some(({ entry: { stream, reader } }) => stream !== undefined || reader !== undefined);
+  }
+
   /**
    * Sends a request. Gives the number to cancel it by.
    *

@@ -43,16 +43,17 @@ export class FaultSchedule {
   readonly #deps: FaultDeps;
   readonly #options: FaultOptions;
   readonly #lasting = new Set<() => void>();
-  readonly #counts = new Map<string, number>();
+  readonly #counts: Map<string, number>;
   /** Faults still to come before a kind comes again, so that one seed shows many kinds. */
   #bag: string[] = [];
 
   constructor(deps: FaultDeps, options: FaultOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#counts = new Map(Object.keys(options.kinds).map((kind) => [kind, 0]));
   }
 
-  /** How often each kind has begun. */
+  /** How often each kind has begun; 0 for those that have not yet. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts;
   }

@@ -1,16 +1,20 @@
 /**
  * Runs simulated worlds: `npm run sim -- --seed 7` for one, `--count 100` for many (seeds from `--seed` on, spread over
  * `--jobs` processes). `--minutes` is the virtual time during which faults happen (0.35), `--faults off` leaves them out,
- * `--load` multiplies the clients' requests (1), `--verbose` prints every line. A seed and a commit say everything about a run: on a violation both are printed, with
- * the check's name and the last lines of the transcript, and the exit code is 1.
+ * `--load` multiplies the clients' requests (1), `--least-requests` is how many each seed must have (0), `--verbose` prints
+ * every line. A seed and a commit say everything about a run: on a violation both are printed, with the check's name and the
+ * last lines of the transcript, and the exit code is 1; so it is when a kind of fault did not occur in all of many seeds.
  */
 import { execFileSync, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type RunResult, simulate } from "./cluster.ts";
+import { Summary } from "./summary.ts";
 
 const TAIL_LINES = 40;
+/** Worlds leave much garbage and keep little: collected less often, more of it is garbage by then. */
+const JOB_FLAGS = ["--min-semi-space-size=128", "--max-semi-space-size=128"] as const;
 
 type Arguments = {
   readonly seed: number;
@@ -18,6 +22,7 @@ type Arguments = {
   readonly jobs: number;
   readonly minutes: number;
   readonly load: number;
+  readonly leastRequests: number;
   readonly hasFaults: boolean;
   readonly isVerbose: boolean;
 };
@@ -30,6 +35,7 @@ function readArguments(): Arguments {
       jobs: { type: "string", default: String(Math.min(availableParallelism(), 8)) },
       minutes: { type: "string", default: "0.35" },
       load: { type: "string", default: "1" },
+      "least-requests": { type: "string", default: "0" },
       faults: { type: "string", default: "on" },
       verbose: { type: "boolean", default: false },
     },
@@ -39,12 +45,13 @@ function readArguments(): Arguments {
     jobs: Number(values.jobs),
     minutes: Number(values.minutes),
     load: Number(values.load),
+    leastRequests: Number(values["least-requests"]),
   };
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
   const areValid = Object.values({ ...numbers, seed }).every((value) => Number.isFinite(value) && value >= 0);
   if (!areValid || (values.faults !== "on" && values.faults !== "off")) {
     console.error(
-      "usage: sim [--seed N] [--count N] [--jobs N] [--minutes M] [--load L] [--faults on|off] [--verbose]",
+      "usage: sim [--seed N] [--count N] [--jobs N] [--minutes M] [--load L] [--least-requests N] [--faults on|off] [--verbose]",
     );
     process.exit(64);
   }
@@ -88,69 +95,47 @@ async function runOne(seed: number, args: Arguments): Promise<RunResult> {
   });
 }
 
-/** The seeds of one job, one after another; each result goes to `onResult`. */
-async function runSlice(
-  seeds: readonly number[],
-  args: Arguments,
-  onResult: (result: RunResult) => void,
-): Promise<void> {
-  for (const seed of seeds) onResult(await runOne(seed, args));
-}
-
-/** Seeds spread over processes. Resolves with whether every one was free of violations. */
-async function runMany(args: Arguments): Promise<boolean> {
+/** Seeds one after another in this process, or spread over several. */
+async function runAll(args: Arguments, summary: Summary): Promise<void> {
   const seeds = Array.from({ length: args.count }, (_, index) => args.seed + index);
-  const jobs = Math.max(1, Math.min(args.jobs, seeds.length));
-  let isClean = true;
-  const faults: Record<string, number> = {};
   const onResult = (result: RunResult): void => {
-    if (result.violations.length > 0) isClean = false;
-    for (const [kind, count] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + count;
+    summary.add(result);
     print(result, args);
   };
-  if (jobs === 1) {
-    await runSlice(seeds, args, onResult);
-  } else {
-    await Promise.all(
-      Array.from({ length: jobs }, (_, job) => {
-        const slice = seeds.filter((_seed, index) => index % jobs === job);
-        return runJob(slice, args, onResult);
-      }),
-    );
-  }
-  console.log(
-    `faults: ${
-      Object.entries(faults)
-        .map(([kind, count]) => `${kind} ${count}`)
-        .join(", ") || "none"
-    }`,
-  );
-  return isClean;
+  const jobs = Math.max(1, Math.min(args.jobs, seeds.length));
+  if (jobs === 1) for (const seed of seeds) onResult(await runOne(seed, args));
+  else await Promise.all(Array.from({ length: jobs }, () => runJob(seeds, args, onResult)));
 }
 
-/** One slice in a process of its own. */
-function runJob(seeds: readonly number[], args: Arguments, onResult: (result: RunResult) => void): Promise<void> {
+/** One process that runs the next of `seeds` as long as there is one: worlds differ in what they cost. */
+function runJob(seeds: number[], args: Arguments, onResult: (result: RunResult) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(import.meta.url), [], { env: { ...process.env, THORNBACK_SIM_JOB: "1" } });
-    let count = 0;
+    const env = { ...process.env, THORNBACK_SIM_JOB: "1" };
+    const child = fork(fileURLToPath(import.meta.url), [], { env, execArgv: [...process.execArgv, ...JOB_FLAGS] });
+    let current = seeds.shift();
+    const next = (): void => {
+      if (current === undefined) child.disconnect();
+      else child.send({ seed: current, args });
+    };
     child.on("message", (message) => {
-      count += 1;
       onResult(message as RunResult);
+      current = seeds.shift();
+      next();
     });
     child.on("exit", (code) => {
-      if (code === 0 && count === seeds.length) resolve();
-      else reject(new Error(`a job ended with code ${code} after ${count} of ${seeds.length} seeds`));
+      if (code === 0 && current === undefined) resolve();
+      else reject(new Error(`a job ended with code ${code} in seed ${current}`));
     });
-    child.send({ seeds, args });
+    next();
   });
 }
 
+/** The next seed comes only when the last one's result has gone: nothing real happens in a process while a world runs. */
 function serveAsJob(): void {
-  process.once("message", (message) => {
-    const { seeds, args } = message as { seeds: readonly number[]; args: Arguments };
-    const send = (result: RunResult): void => void process.send?.(result);
-    runSlice(seeds, args, send).then(
-      () => process.disconnect(),
+  process.on("message", (message) => {
+    const { seed, args } = message as { seed: number; args: Arguments };
+    runOne(seed, args).then(
+      (result) => void process.send?.(result.violations.length === 0 ? { ...result, tail: [] } : result),
       (error: unknown) => {
         console.error(error);
         process.exit(1);
@@ -164,7 +149,10 @@ if (process.env["THORNBACK_SIM_JOB"] === "1") {
 } else {
   const args = readArguments();
   const startedAt = performance.now();
-  const isClean = await runMany(args);
+  const summary = new Summary(args.leastRequests);
+  await runAll(args, summary);
+  const problems = summary.problems();
+  for (const line of [...summary.lines(), ...problems.map((problem) => `FAILED: ${problem}`)]) console.log(line);
   console.log(`${args.count} seeds from ${args.seed} in ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`);
-  process.exit(isClean ? 0 : 1);
+  process.exit(problems.length === 0 ? 0 : 1);
 }

@@ -1,6 +1,7 @@
 import { backoff } from "../core/backoff.ts";
 import type { Timer } from "../core/clock.ts";
 import { ORPHAN_AFTER_MS } from "../core/limits.ts";
+import type { TableUpdate } from "../core/table.ts";
 import type {
   AcceptChild,
   ControlLink,
@@ -10,6 +11,7 @@ import type {
   WorkerLinkListener,
 } from "../proto/control/link.ts";
 import type { ChildMessage, ParentMessage } from "../proto/control/message.ts";
+import { jsonCopy } from "./json-copy.ts";
 import { Pipe } from "./pipe.ts";
 import type { SimClock } from "./sim-clock.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -18,7 +20,7 @@ import type { Topology } from "./topology.ts";
 /**
  * Control links between workers and their children (`proto/control/link.ts`), in memory, with the behaviour that file
  * promises: the child dials again until somebody welcomes it, says anew what describes its state, and takes an order
- * once. Messages pass through JSON, as they do on the wire.
+ * once. Messages arrive as the copies that JSON makes of them, as they do on the wire.
  */
 
 const REDIAL_BACKOFF = { firstMs: 100, mostMs: 250 } as const;
@@ -36,8 +38,16 @@ export type SimLinkDeps = {
 
 type Listening = { readonly process: SimProcess; readonly accept: AcceptChild };
 
-function copyOf<T>(message: T): T {
-  return JSON.parse(JSON.stringify(message)) as T;
+/** One copy of a table serves all routers of a node: it is most of what is sent, and nobody changes what is in it. */
+const tables = new WeakMap<TableUpdate, TableUpdate>();
+
+/** What arrives of a message. */
+function arrivedOf(message: ParentMessage): ParentMessage {
+  if (message.kind !== "table") return jsonCopy(message);
+  const { kind, update } = message;
+  const arrived = tables.get(update) ?? jsonCopy(update);
+  tables.set(update, arrived);
+  return { kind, update: arrived };
 }
 
 /** All control sockets of the world. */
@@ -135,7 +145,7 @@ export class SimLinks {
     child.process.onDeath(() => up.end(undefined));
     const link: ControlLink = {
       send: (message) => {
-        if (isWorkerSideOpen) down.send(copyOf(message));
+        if (isWorkerSideOpen) down.send(arrivedOf(message));
       },
       close: () => {
         down.end(undefined);
@@ -184,7 +194,7 @@ class SimDialler implements WorkerLink {
     const isState = message.kind === "replica" || message.kind === "proxy" || message.kind === "tableApplied";
     if (isState) this.#state.set(message.kind, message);
     if (this.#up === undefined) return isState;
-    this.#up.send(copyOf(message));
+    this.#up.send(jsonCopy(message));
     return true;
   }
 
@@ -211,7 +221,7 @@ class SimDialler implements WorkerLink {
       this.#refusals = 0;
       this.#orphanTimer?.cancel();
       this.#orphanTimer = undefined;
-      for (const state of this.#state.values()) up.send(copyOf(state));
+      for (const state of this.#state.values()) up.send(jsonCopy(state));
       return;
     }
     if (message.kind === "order") {

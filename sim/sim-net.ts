@@ -202,7 +202,7 @@ class SimSocket implements ByteSocket {
     while (!this.#isPaused && !this.#isClosed && this.#unread.length > 0) {
       const chunk = this.#unread.shift();
       // A copy: whoever wrote it may have kept it, and the receiver owns what it gets.
-      if (chunk !== undefined) listener.onData(Uint8Array.from(chunk));
+      if (chunk !== undefined) listener.onData(new Uint8Array(chunk));
     }
     // A reset is told even to a paused reader, an orderly end only after everything before it was read.
     const end = this.#end;

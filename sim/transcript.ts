@@ -9,9 +9,9 @@ import type { SimEvent } from "./event.ts";
 
 /** Lines kept for a report of a broken run. */
 const LINES_KEPT = 400;
-const MOST_UNHASHED_LENGTH = 64 * 1024;
 
 function valueText(value: unknown): string {
+  if (typeof value === "string") return value;
   if (typeof value !== "object" || value === null) return String(value);
   if (value instanceof Set || value instanceof Map) return `#${value.size}`;
   if (Array.isArray(value)) return `[${value.map((item) => valueText(item)).join(",")}]`;
@@ -22,8 +22,9 @@ function valueText(value: unknown): string {
 /** The line of an event. */
 export function transcriptLine(at: number, event: SimEvent): string {
   let line = `${at.toFixed(3).padStart(12)} ${event.kind.padEnd(18)}`;
-  for (const [name, value] of Object.entries(event)) {
-    if (name !== "kind") line += ` ${name}=${valueText(value)}`;
+  const fields = event as Readonly<Record<string, unknown>>;
+  for (const name in fields) {
+    if (name !== "kind") line += ` ${name}=${valueText(fields[name])}`;
   }
   return line;
 }
@@ -31,9 +32,9 @@ export function transcriptLine(at: number, event: SimEvent): string {
 /** Everything that happened in a run. */
 export class Transcript {
   readonly #hash = createHash("sha256");
-  /** Lines that wait to be hashed together: one by one that would cost more than to write them. */
-  #unhashed = "";
+  /** The newest lines, oldest first; the last `#unhashed` of them wait to be hashed together, which costs less. */
   readonly #last: string[] = [];
+  #unhashed = 0;
   readonly #onLine: ((line: string) => void) | undefined;
   #count = 0;
 
@@ -45,11 +46,13 @@ export class Transcript {
   /** Adds an event. */
   write(at: number, event: SimEvent): void {
     const line = transcriptLine(at, event);
-    this.#unhashed += `${line}\n`;
-    if (this.#unhashed.length > MOST_UNHASHED_LENGTH) this.#hashAll();
     this.#count += 1;
     this.#last.push(line);
-    if (this.#last.length > 2 * LINES_KEPT) this.#last.splice(0, LINES_KEPT);
+    this.#unhashed += 1;
+    if (this.#last.length > 2 * LINES_KEPT) {
+      this.#hashAll();
+      this.#last.splice(0, LINES_KEPT);
+    }
     this.#onLine?.(line);
   }
 
@@ -69,7 +72,7 @@ export class Transcript {
   }
 
   #hashAll(): void {
-    this.#hash.update(this.#unhashed);
-    this.#unhashed = "";
+    if (this.#unhashed > 0) this.#hash.update(`${this.#last.slice(-this.#unhashed).join("\n")}\n`);
+    this.#unhashed = 0;
   }
 }

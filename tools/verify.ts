@@ -12,6 +12,7 @@ const STEPS = [
   "build",
   "test",
   "sim:seeds",
+  "sim:minute",
   "test:integration",
   "test:examples",
   "test:package",

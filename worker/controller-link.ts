@@ -9,6 +9,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import { HEARTBEAT_MS, RECONNECT_BACKOFF } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { Random } from "../core/random.ts";
+import { isSameData } from "../core/same-data.ts";
 import type { TableUpdate } from "../core/table.ts";
 import type { ControllerStream, ControllerTransport, TableVersion } from "../proto/transport.ts";
 
@@ -45,7 +46,7 @@ export class ControllerLink {
   #attempt = 0;
   #watchAttempt = 0;
   #needsSnapshot = false;
-  #lastReport = "";
+  #lastReport: NodeReport | undefined;
 
   constructor(deps: ControllerLinkDeps) {
     this.#deps = deps;
@@ -67,7 +68,7 @@ export class ControllerLink {
 
   /** Sends a heartbeat at once if anything in it changed since the last. */
   reportChanged(): void {
-    if (this.#stream !== undefined && JSON.stringify(this.#deps.listener.report()) !== this.#lastReport) this.#beat();
+    if (this.#stream !== undefined && !isSameData(this.#deps.listener.report(), this.#lastReport)) this.#beat();
   }
 
   /** Disconnects for good, unless it is started again. */
@@ -112,7 +113,7 @@ export class ControllerLink {
 
   #beat(): void {
     const report = this.#deps.listener.report();
-    this.#lastReport = JSON.stringify(report);
+    this.#lastReport = report;
     this.#heartbeat?.cancel();
     // First, so that a transport that closes within `send` finds a timer to cancel.
     this.#heartbeat = this.#deps.clock.after(HEARTBEAT_MS, () => this.#beat());

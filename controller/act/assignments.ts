@@ -1,5 +1,6 @@
 import type { AssignedReplica, Assignment } from "../../core/assignment.ts";
 import { type NodeId, type ReplicaId, splitDeploymentId } from "../../core/ids.ts";
+import { isSameData } from "../../core/same-data.ts";
 import type { DeploymentOptionsSpec, EnvValue } from "../../core/spec.ts";
 import {
   type ClusterState,
@@ -69,23 +70,6 @@ function drainedWith(
   return gracefulShutdownTimeoutMs === gracefulMs ? options : { ...options, gracefulShutdownTimeoutMs };
 }
 
-/** Text that two of them are compared by, made when they are not the same object. */
-const texts = new WeakMap<AssignedReplica, string>();
-
-function textOf(assigned: AssignedReplica): string {
-  const known = texts.get(assigned) ?? JSON.stringify(assigned);
-  texts.set(assigned, known);
-  return known;
-}
-
-function isSame(one: readonly AssignedReplica[], other: readonly AssignedReplica[]): boolean {
-  if (one.length !== other.length) return false;
-  return one.every((assigned, i) => {
-    const counterpart = other[i];
-    return assigned === counterpart || (counterpart !== undefined && textOf(assigned) === textOf(counterpart));
-  });
-}
-
 /** Only those a deployment refers to: a replica has no business with its neighbours' secrets. */
 function secretsFor(
   env: Readonly<Record<string, EnvValue>>,
@@ -140,7 +124,7 @@ export class AssignmentSender {
     const replicas = assignedReplicas(state, node);
     if (replicas === undefined) return undefined;
     const isDrained = drains.has(node) && from.replicas.size === 0;
-    const isNew = last?.replicas === undefined || last.isDrained !== isDrained || !isSame(last.replicas, replicas);
+    const isNew = last?.replicas === undefined || last.isDrained !== isDrained || !isSameData(last.replicas, replicas);
     const generation = (last?.generation ?? this.#dropped) + (isNew ? 1 : 0);
     const told = isNew ? toldAlso(last?.told ?? NOBODY, replicas, state) : (last?.told ?? NOBODY);
     this.#sent.set(node, { replicas, isDrained, generation, from, told });

@@ -1,13 +1,11 @@
 import type { ReplicaId } from "../../core/ids.ts";
 import { TABLE_CHANGES_KEPT } from "../../core/limits.ts";
 import type { Gauge, Metrics } from "../../core/metric.ts";
+import { isSameData } from "../../core/same-data.ts";
 import { type TableEntry, tableKey, type TableKey, type TableUpdate } from "../../core/table.ts";
 import type { TableVersion } from "../../proto/transport.ts";
 import type { ClusterState } from "../decide/cluster.ts";
 import { tableEntries } from "./table-entries.ts";
-
-/** An entry with its key, and the text it is compared by. */
-type Published = { readonly key: TableKey; readonly entry: TableEntry; readonly text: string };
 
 /**
  * Keeps the routing table's versions and tells the watchers. A version is a change: publishing the same table again
@@ -19,8 +17,11 @@ export class TablePublisher {
   readonly #epoch: number;
   readonly #versionGauge: Gauge;
   readonly #watchers = new Set<(update: TableUpdate) => void>();
-  #entries = new Map<TableKey, Published>();
-  readonly #known = new WeakMap<TableEntry, Published>();
+  #entries: ReadonlyMap<TableKey, TableEntry> = new Map();
+  /** Most entries are the very objects of the last time. */
+  readonly #keys = new WeakMap<TableEntry, TableKey>();
+  /** What they were made from, in that order. */
+  #published: readonly TableEntry[] = [];
   #listed: ReadonlySet<ReplicaId> = new Set();
   /** Oldest first; each applies on top of the one before. */
   #changes: TableUpdate[] = [];
@@ -55,13 +56,16 @@ export class TablePublisher {
   }
 
   #update(entries: readonly TableEntry[]): void {
-    const next = new Map<TableKey, Published>();
+    // The replicas change whenever one of them tells how busy it is, which is nothing that the table says.
+    if (this.#version > 0 && isSameData(entries, this.#published)) return;
+    this.#published = entries;
+    const next = new Map<TableKey, TableEntry>();
     const upserts: TableEntry[] = [];
     const listed = new Set<ReplicaId>();
     for (const entry of entries) {
-      const published = this.#publishedAs(entry);
-      next.set(published.key, published);
-      if (published.text !== this.#entries.get(published.key)?.text) upserts.push(entry);
+      const key = this.#keyOf(entry);
+      next.set(key, entry);
+      if (!isSameData(entry, this.#entries.get(key))) upserts.push(entry);
       if (entry.kind === "replica") listed.add(entry.id);
     }
     const removals = [...this.#entries.keys()].filter((key) => !next.has(key));
@@ -83,14 +87,10 @@ export class TablePublisher {
     for (const send of this.#watchers) send(update);
   }
 
-  /** Most entries are the very objects of the last time. */
-  #publishedAs(entry: TableEntry): Published {
-    let published = this.#known.get(entry);
-    if (published === undefined) {
-      published = { key: tableKey(entry), entry, text: JSON.stringify(entry) };
-      this.#known.set(entry, published);
-    }
-    return published;
+  #keyOf(entry: TableEntry): TableKey {
+    const key = this.#keys.get(entry) ?? tableKey(entry);
+    this.#keys.set(entry, key);
+    return key;
   }
 
   #missedSince(known: TableVersion | undefined): readonly TableUpdate[] {
@@ -98,7 +98,7 @@ export class TablePublisher {
       const missed = this.#changes.filter(({ version }) => version > known.version);
       if (missed.length === this.#version - known.version) return missed;
     }
-    const upserts = [...this.#entries.values()].map(({ entry }) => entry);
+    const upserts = [...this.#entries.values()];
     return [{ epoch: this.#epoch, version: this.#version, kind: "snapshot", baseVersion: 0, upserts, removals: [] }];
   }
 }

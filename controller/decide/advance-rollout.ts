@@ -249,11 +249,17 @@ function giveUpFailing(plan: Plan, name: ApplicationName): void {
   for (const { id: deployment, spec } of release === undefined ? [] : deploymentsOf(release)) {
     const { version } = spec;
     if (servedBefore.get(deployment) === version) continue;
+    // Asked at every turn, and mostly nothing has failed at all.
+    if (!replicasOf(state, deployment).some(hasEnded)) continue;
     const cause = givenUpReason(rolloutViews(state, { deployment, wanted: version }, now), version);
     if (cause === undefined) continue;
     giveUp(plan, application, { deployment, reason: "startsFailed", cause });
     return;
   }
+}
+
+function hasEnded({ report }: ReplicaRecord): boolean {
+  return report !== undefined && report.failedStarts + report.restarts > 0;
 }
 
 type GiveUp = Extract<Action, { kind: "giveUp" }>;

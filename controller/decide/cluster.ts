@@ -297,9 +297,7 @@ export function knownIndexOf(replicas: ClusterState["replicas"]): ReplicaIndex<R
 
 /** Replicas of one deployment, oldest first. */
 export function replicasOf(state: ClusterState, deployment: DeploymentId): readonly ReplicaRecord[] {
-  return [...indexOf(state).ofDeployment(deployment).values()].sort(
-    (a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1),
-  );
+  return indexOf(state).oldestFirst(deployment);
 }
 
 /** Replicas that are placed on a node, those that leave it included. */

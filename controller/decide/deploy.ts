@@ -1,7 +1,7 @@
 import type { ApplicationName } from "../../core/ids.ts";
 import { VERSIONS_KEPT } from "../../core/limits.ts";
+import { isSameData } from "../../core/same-data.ts";
 import type { ApplicationSpec, DeploymentSpec } from "../../core/spec.ts";
-import { stableJson } from "../../core/version.ts";
 import { type ApplicationRecord, effectiveRelease, type Release } from "./cluster.ts";
 import { keptScale } from "./scale.ts";
 import { unprovenDeployments } from "./unproven-versions.ts";
@@ -96,8 +96,7 @@ function planOf(current: Release | undefined, { spec: after, secrets }: DeployIn
     return was === undefined ? [] : [{ spec, was }];
   });
   const sameVersion = inBoth.filter(({ spec, was }) => spec.version === was.version);
-  const isSameOptions = ({ spec, was }: (typeof inBoth)[number]): boolean =>
-    stableJson(spec.options) === stableJson(was.options);
+  const isSameOptions = ({ spec, was }: (typeof inBoth)[number]): boolean => isSameData(spec.options, was.options);
   return {
     changed: inBoth.filter(({ spec, was }) => spec.version !== was.version).map(({ spec }) => spec.name),
     reconfigured: sameVersion.filter((one) => !isSameOptions(one)).map(({ spec }) => spec.name),
@@ -105,13 +104,13 @@ function planOf(current: Release | undefined, { spec: after, secrets }: DeployIn
     added: after.deployments.filter(({ name }) => !old.has(name)).map(({ name }) => name),
     removed: [...old.keys()].filter((name) => !names.has(name)),
     routePrefix: before === undefined || before.routePrefix === after.routePrefix ? undefined : after.routePrefix,
-    hasOtherSecrets: current !== undefined && stableJson(current.secrets) !== stableJson(secrets),
-    hasOtherAccess: before !== undefined && accessText(before) !== accessText(after),
+    hasOtherSecrets: current !== undefined && !isSameData(current.secrets, secrets),
+    hasOtherAccess: before !== undefined && !isSameData(accessOf(before), accessOf(after)),
   };
 }
 
-function accessText({ access, cors }: ApplicationSpec): string {
-  return stableJson({ access, cors });
+function accessOf({ access, cors }: ApplicationSpec): Pick<ApplicationSpec, "access" | "cors"> {
+  return { access, cors };
 }
 
 /**
@@ -120,7 +119,5 @@ function accessText({ access, cors }: ApplicationSpec): string {
  */
 function isSame(release: Release, { spec, secrets }: DeployInput): boolean {
   const what = (one: ApplicationSpec): unknown => ({ ...one, bundle: "" });
-  return (
-    stableJson(what(release.spec)) === stableJson(what(spec)) && stableJson(release.secrets) === stableJson(secrets)
-  );
+  return isSameData(what(release.spec), what(spec)) && isSameData(release.secrets, secrets);
 }

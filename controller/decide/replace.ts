@@ -27,8 +27,9 @@ export function replace(input: ReplaceInput, now: number): Replacement {
   if (isNodeLost) return { kind: "forget", reason: "nodeLost" };
   const { report, desired } = replica;
   if (report === undefined) return { kind: "keep" };
-  const hasEnded = report.state === "stopped" || report.state === "failed";
-  if (desired === "drain" && hasEnded) return { kind: "forget", reason: "ended" };
+  // One that failed is started again by a worker that has not heard yet that it is to drain, and takes its room again.
+  // A worker that has heard says that it is gone.
+  if (desired === "drain" && report.state === "stopped") return { kind: "forget", reason: "ended" };
   const hasTriedEnough = report.state === "failed" && report.failedStarts >= ROLLOUT_FAILED_AFTER_STARTS;
   if (desired === "run" && isStable && hasTriedEnough && now >= replica.stateSince + RESTART_BACKOFF.mostMs) {
     return { kind: "stop", reason: "tryElsewhere" };

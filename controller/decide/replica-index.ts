@@ -11,6 +11,7 @@ export type Indexed = {
   readonly id: ReplicaId;
   readonly deployment: DeploymentId;
   readonly node: NodeId | undefined;
+  readonly createdAt: number;
 };
 
 /** Replicas that have something in common, by id, in the order in which they came to have it. */
@@ -65,6 +66,11 @@ export class ReplicaIndex<R extends Indexed> {
     return this.#byNode.of(id);
   }
 
+  /** Those of a deployment, oldest first. Sorted once for as long as nothing of the deployment changes. */
+  oldestFirst(id: DeploymentId): readonly R[] {
+    return this.#byDeployment.oldestFirst(id);
+  }
+
   /** A replica is there now, or is another than before; one changes its node, never its deployment. */
   put(before: R | undefined, replica: R): void {
     const { id, deployment, node } = replica;
@@ -84,13 +90,16 @@ export class ReplicaIndex<R extends Indexed> {
 
 const NOBODY: ReadonlyMap<never, never> = new Map<never, never>();
 
+/** Members of a group; in order of age once somebody asked for that, until they change. */
+type Group<R> = { readonly members: Map<ReplicaId, R>; oldestFirst: readonly R[] | undefined };
+
 /** Replicas by one thing that they have in common. */
 class Groups<K, R extends Indexed> {
-  readonly #groups: Map<K, Map<ReplicaId, R>>;
+  readonly #groups: Map<K, Group<R>>;
   /** Groups that a copy has as its own; undefined: all are. */
   readonly #own: Set<K> | undefined;
 
-  constructor(shared?: Map<K, Map<ReplicaId, R>>) {
+  constructor(shared?: Map<K, Group<R>>) {
     this.#groups = new Map(shared);
     this.#own = shared === undefined ? undefined : new Set();
   }
@@ -104,25 +113,40 @@ class Groups<K, R extends Indexed> {
   }
 
   of(key: K): ReplicaGroup<R> {
-    return this.#groups.get(key) ?? NOBODY;
+    return this.#groups.get(key)?.members ?? NOBODY;
+  }
+
+  oldestFirst(key: K): readonly R[] {
+    const group = this.#groups.get(key);
+    if (group === undefined) return [];
+    group.oldestFirst ??= [...group.members.values()].sort(byAge);
+    return group.oldestFirst;
   }
 
   put(key: K, replica: R): void {
-    this.#ownGroup(key).set(replica.id, replica);
+    this.#changing(key).set(replica.id, replica);
   }
 
   remove(key: K, id: ReplicaId): void {
-    const group = this.#ownGroup(key);
-    group.delete(id);
-    if (group.size === 0) this.#groups.delete(key);
+    const members = this.#changing(key);
+    members.delete(id);
+    if (members.size === 0) this.#groups.delete(key);
   }
 
-  #ownGroup(key: K): Map<ReplicaId, R> {
+  /** Members of a group that is about to change, which no copy shares. */
+  #changing(key: K): Map<ReplicaId, R> {
     const known = this.#groups.get(key);
-    if (known !== undefined && (this.#own === undefined || this.#own.has(key))) return known;
-    const group = new Map(known);
-    this.#groups.set(key, group);
+    if (known !== undefined && (this.#own === undefined || this.#own.has(key))) {
+      known.oldestFirst = undefined;
+      return known.members;
+    }
+    const members = new Map(known?.members);
+    this.#groups.set(key, { members, oldestFirst: undefined });
     this.#own?.add(key);
-    return group;
+    return members;
   }
+}
+
+function byAge(a: Indexed, b: Indexed): number {
+  return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
 }

@@ -71,12 +71,16 @@ function rollDeployment(plan: Plan, wanted: Wanted): void {
       ? stage.from
       : undefined;
   const next = returning ?? version;
+  // Routers know of no share while the old version returns, so that what is still to be verified must not be there at all.
+  const replicas = rolloutViews(state, { deployment, wanted: next }, now).map((replica) =>
+    returning !== undefined && replica.version === version ? { ...replica, isUnproven: true } : replica,
+  );
   const steps = rollout(
     {
       version: next,
       target: count,
       isHeld: wanted.reason === "callersRemain",
-      replicas: rolloutViews(state, { deployment, wanted: next }, now),
+      replicas,
       beside:
         spec === undefined || returning !== undefined
           ? undefined

@@ -24,7 +24,7 @@ export function rolloutViews(
     // What a kept release describes and another has replaced is surely not wanted, so no report is to be waited for.
     const isSurelyOutdated = !isUnknown && replica.version !== wanted;
     const held = isHeld(state, replica, now) && !isSurelyOutdated;
-    return { ...view(state, replica, now), isUnknown, isUnproven: unproven.has(replica.version), isHeld: held };
+    return view(state, replica, { isUnknown, isUnproven: unproven.has(replica.version), isHeld: held }, now);
   });
 }
 
@@ -36,9 +36,13 @@ export function isHeld(state: ClusterState, replica: ReplicaRecord, now: number)
 function view(
   state: ClusterState,
   replica: ReplicaRecord,
+  { isUnknown, isUnproven, isHeld }: Pick<RolloutReplica, "isUnknown" | "isUnproven" | "isHeld">,
   now: number,
-): Omit<RolloutReplica, "isHeld" | "isUnknown" | "isUnproven"> {
+): RolloutReplica {
   return {
+    isUnknown,
+    isUnproven,
+    isHeld,
     id: replica.id,
     version: replica.version,
     node: replica.node,

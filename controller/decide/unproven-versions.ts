@@ -32,6 +32,8 @@ export function unprovenDeployments(application: ApplicationRecord): readonly De
   return unproven.map(({ name }) => name);
 }
 
+const NONE: ReadonlySet<Version> = new Set();
+
 /** Versions of a deployment that are not the wanted one and must not serve in its stead. */
 export function unprovenVersions(
   { applications }: Pick<ClusterState, "applications">,
@@ -39,10 +41,11 @@ export function unprovenVersions(
 ): ReadonlySet<Version> {
   const { application: applicationName, deployment: name } = splitDeploymentId(deployment);
   const application = applications.get(applicationName);
-  const unproven = new Set<Version>();
-  if (application === undefined || application.isDeleting) return unproven;
+  if (application === undefined || application.isDeleting) return NONE;
   const wanted = effectiveRelease(application)?.spec.deployments.find((one) => one.name === name)?.version;
   const failed = application.failure === undefined ? [] : unprovenDeployments(application);
+  if (failed.length === 0 && application.releases.every((release) => release.unproven === undefined)) return NONE;
+  const unproven = new Set<Version>();
   for (const release of application.releases) {
     const names = release.generation === application.target ? failed : (release.unproven ?? []);
     if (names.length === 0) continue;

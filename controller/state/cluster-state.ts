@@ -266,7 +266,7 @@ function changeNode(draft: StateDraft, id: NodeId, to: Partial<NodeRecord>): voi
 
 /**
  * A worker connected and told everything it runs. What it does not list is not there: what was to end has ended, what
- * is to run starts again with the next assignment.
+ * is to run starts again with the next assignment, unless another controller ended it.
  */
 function register(draft: StateDraft, registration: NodeRegistration, now: number): void {
   const { node, incarnation, resources, labels, replicas: reports } = registration;
@@ -285,8 +285,11 @@ function register(draft: StateDraft, registration: NodeRegistration, now: number
   });
   const listed = new Set(reports.map(({ id }) => id));
   const missing = [...draft.state.replicas.values()].filter((one) => one.node === node && !listed.has(one.id));
+  // Replicas that nobody here made: another controller ruled the node since. What it ended must not come back, because it
+  // may have given its room away.
+  const hadAnother = reports.some(({ id }) => !draft.state.replicas.has(id));
   for (const replica of missing) {
-    if (replica.desired !== "run") draft.removeReplica(replica.id);
+    if (replica.desired !== "run" || hadAnother) draft.removeReplica(replica.id);
     else draft.putReplica({ ...replica, report: undefined, listed: undefined, stateSince: now });
   }
   takeReports(draft, { node, reports }, now);

@@ -1,4 +1,5 @@
 import type { NodeReport, ReplicaReport } from "../../core/assignment.ts";
+import { isSameData } from "../../core/same-data.ts";
 import { type ClusterState, isWaitedFor } from "../decide/cluster.ts";
 import type { ClusterEvent } from "./cluster-state.ts";
 
@@ -27,14 +28,9 @@ const TABLE: ReadonlySet<string> = new Set<keyof NodeReport>(["tableEpoch", "tab
 const PROGRESS: ReadonlySet<string> = new Set<keyof ReplicaReport>(["reason", "ongoing", "utilisation", "batches"]);
 
 /** Whether two reports differ in `routine` fields at most. */
-function hasSame(one: object, other: object, routine: ReadonlySet<string>): boolean {
-  const before = new Map<string, unknown>(Object.entries(one));
-  const after = Object.entries(other);
+function hasSame<T extends object>(one: T, other: T, routine: ReadonlySet<string>): boolean {
+  const names = Object.keys(other);
   // A field may be missing where it says nothing, and be there the next time.
-  if (after.length !== before.size) return false;
-  return after.every(([name, value]) => {
-    const was = before.get(name);
-    if (routine.has(name) || was === value) return true;
-    return typeof value === "object" && JSON.stringify(was) === JSON.stringify(value);
-  });
+  if (names.length !== Object.keys(one).length) return false;
+  return names.every((name) => routine.has(name) || isSameData(one[name as keyof T], other[name as keyof T]));
 }

@@ -111,7 +111,7 @@ export function assignedReplicaToWire(replica: AssignedReplica): wire.AssignedRe
       deployment: launch.deployment,
       bundle: launch.bundle,
       nativePackages: launch.nativePackages.map(({ name, version }) => ({ name, version })),
-      optionsJson: JSON.stringify(launch.options),
+      optionsJson: optionsToJson(launch.options),
       secrets: { ...launch.secrets },
       gpus: [...launch.gpus],
     },
@@ -149,6 +149,15 @@ function launchFromWire(id: string, message: wire.ReplicaLaunchOut | null): Repl
     secrets: message.secrets,
     gpus: message.gpus,
   };
+}
+
+/** All replicas of a deployment have the same options, and are told again with every change of an assignment. */
+const texts = new WeakMap<DeploymentOptionsSpec, string>();
+
+function optionsToJson(options: DeploymentOptionsSpec): string {
+  const text = texts.get(options) ?? JSON.stringify(options);
+  texts.set(options, text);
+  return text;
 }
 
 /** JSON drops members that are undefined; the type promises that these are there. */

@@ -28,6 +28,8 @@ export function createBudgetCheck(): Check {
   let lasting = 0;
   let mendedAt = 0;
   let hasShortDrain = false;
+  /** The controller that began last. */
+  let ruler = "";
 
   const servingIn = ({ table, unnamed }: Router, deployment: string): number => {
     let count = 0;
@@ -73,7 +75,11 @@ export function createBudgetCheck(): Check {
     }
   };
   const onDecision = (event: Extract<SimEvent, { kind: "decision" }>): void => {
-    if (event.action === "setTarget") {
+    if (event.action === "recover") {
+      ruler = event.by;
+    } else if (event.action === "setTarget") {
+      // One that was replaced, and has not noticed, decides for nobody.
+      if (event.by !== ruler) return;
       const deployment = deployments.get(event.about) ?? { target: 0, unavailable: 0, isWhole: false };
       deployments.set(event.about, deployment);
       const target = event.target ?? 0;

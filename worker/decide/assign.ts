@@ -1,5 +1,6 @@
 import type { AssignedReplica } from "../../core/assignment.ts";
 import type { ReplicaId } from "../../core/ids.ts";
+import { isSameData } from "../../core/same-data.ts";
 import type { DeploymentOptionsSpec } from "../../core/spec.ts";
 
 /**
@@ -67,7 +68,7 @@ function run(replica: AssignedReplica, current: KnownReplica | undefined, now: n
   }
   const { options } = replica.launch;
   // Only a ready replica is told; one that starts gets there, and is then compared again.
-  if (current.phase !== "ready" || isSame(current.options, options)) return undefined;
+  if (current.phase !== "ready" || isSameData(current.options, options)) return undefined;
   return { kind: "reconfigure", id: replica.id, options, reason: "optionsChanged" };
 }
 
@@ -100,18 +101,4 @@ function remove(current: KnownReplica): AssignAction | undefined {
     case "ending":
       return undefined;
   }
-}
-
-/** Asked at every turn of the worker's loop about options that hardly ever change. */
-const texts = new WeakMap<DeploymentOptionsSpec, string>();
-
-/** Options are plain JSON made by one codec, so equal ones have equal text. */
-function isSame(left: DeploymentOptionsSpec, right: DeploymentOptionsSpec): boolean {
-  return left === right || textOf(left) === textOf(right);
-}
-
-function textOf(options: DeploymentOptionsSpec): string {
-  const text = texts.get(options) ?? JSON.stringify(options);
-  texts.set(options, text);
-  return text;
 }

@@ -177,12 +177,12 @@ class StartLimit {
 
   race<T>(step: string, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const tooLate = new StartFailure(
-        `${step} did not finish: the start may take ${this.#timeoutMs} ms (startTimeoutMs)`,
-        true,
-      );
-      this.#onPassed = () => reject(tooLate);
-      if (this.signal.aborted) reject(tooLate);
+      const fail = (): void =>
+        reject(
+          new StartFailure(`${step} did not finish: the start may take ${this.#timeoutMs} ms (startTimeoutMs)`, true),
+        );
+      this.#onPassed = fail;
+      if (this.signal.aborted) fail();
       work.then(resolve, reject);
     });
   }

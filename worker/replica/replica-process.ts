@@ -7,6 +7,7 @@ import type { MetricRegistry } from "../../core/metric-registry.ts";
 import type { Address, Network } from "../../core/network.ts";
 import type { Answer, Question } from "../../core/question.ts";
 import type { Random } from "../../core/random.ts";
+import { isSameData } from "../../core/same-data.ts";
 import type { DeploymentOptionsSpec } from "../../core/spec.ts";
 import type { TableUpdate } from "../../core/table.ts";
 import type { ChildMessage, ParentMessage, ReplicaOrder, ReplicaProcessReport } from "../../proto/control/message.ts";
@@ -271,7 +272,7 @@ export class ReplicaProcess {
       const before = this.#report;
       const isSame = before.ongoing === replica.ongoing && before.utilisation === utilisation;
       // Requests that come and go between two looks change nothing but these, and what their batches taught.
-      if (!isSame || JSON.stringify(batchReports()) !== JSON.stringify(before.batches)) this.#say({ utilisation });
+      if (!isSame || !isSameData(batchReports(), before.batches)) this.#say({ utilisation });
     };
     const onStuck: SelfWatchDeps["onStuck"] = (reason, giveUp) => void this.#giveUp(reason, giveUp);
     return new SelfWatch({ clock, vitals, replica, maxOngoingRequests, batchWork, onLook, onStuck });

@@ -4,7 +4,7 @@
  *
  *     connection:  connected → (HELLO right, in time) greeted: part of its router's link → closed, and the link with it
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { Clock, Defer, Timer } from "../../core/clock.ts";
 import { PermissionDeniedError } from "../../core/error.ts";
 import type { ReplicaId } from "../../core/ids.ts";
@@ -195,6 +195,6 @@ class Visitor implements FrameListener {
 
 /** Takes the same time wherever the two differ. */
 function isSameSecret(given: string, expected: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  const digest = (text: string): Buffer => hash("sha256", text, "buffer");
   return expected !== "" && timingSafeEqual(digest(given), digest(expected));
 }

@@ -75,7 +75,11 @@ export class RouterLink {
     if (this.#isGone) return;
     this.#isGone = true;
     for (const connection of this.#connections.values()) connection.close(reason);
-    const error = new CancelledError(`the connection to the caller is gone: ${reason}`);
+    if (this.#ongoing.size > 0) this.#cancelAll(new CancelledError(`the connection to the caller is gone: ${reason}`));
+    this.#deps.onGone();
+  }
+
+  #cancelAll(error: CancelledError): void {
     for (const { number, entry } of this.#ongoing.all()) {
       this.#ongoing.close(number);
       const { cancellation, reader, sender } = entry;
@@ -83,7 +87,6 @@ export class RouterLink {
       reader?.body.fail(error);
       sender?.stop(error);
     }
-    this.#deps.onGone();
   }
 
   onFrame(connection: FrameConnection, frame: Frame): void {

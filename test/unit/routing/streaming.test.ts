@@ -187,6 +187,19 @@ test("a failure in the midst of an answer breaks it off with its error", async (
   assert.equal(client.ongoing, 0);
 });
 
+test("the link to a retired replica that is silent closes when nobody waits for its requests any more", async () => {
+  const { bed: made, client } = await bed();
+  const request = client.send(HEAD, [], 60_000, told().stream);
+  await settle();
+  for (const socket of made.network.sockets) socket.isHeld = true;
+  client.retire();
+  await made.clock.advanceAsync(2_000);
+  assert.equal(client.ongoing, 1, "its client waits");
+  client.cancel(request);
+  assert.equal(client.ongoing, 0);
+  assert.equal(made.clock.pendingCount, 0);
+});
+
 test("a replica that answers nothing, not even whether it is there, is silent until it is heard again", async () => {
   const { bed: made, replica, client } = await bed();
   const [repeatable, other] = [told(true), told()];

@@ -18,6 +18,11 @@ describe("replacing a replica", () => {
     assert.deepEqual(replace({ ...surroundings, replica }, 0), { kind: "forget", reason: "ended" });
   });
 
+  it("waits for the word of its worker that one is gone which crashed while it was to drain", () => {
+    const replica = replicaRecord("r", { desired: "drain", report: replicaReport("r", { state: "failed" }) });
+    assert.equal(replace({ ...surroundings, replica }, 1e9).kind, "keep");
+  });
+
   it("leaves a crash to its worker, which restarts it", () => {
     const replica = replicaRecord("r", { report: replicaReport("r", { state: "failed", failedStarts: 0 }) });
     assert.equal(replace({ ...surroundings, replica }, 1e9).kind, "keep");

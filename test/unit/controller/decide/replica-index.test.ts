@@ -31,6 +31,22 @@ describe("the index of replicas", () => {
     assert.equal(index.ofNode(N2).size, 0);
   });
 
+  it("keeps a deployment's replicas by age until one of them changes", () => {
+    const [old, young] = [replicaRecord("old", { createdAt: 1 }), replicaRecord("young", { createdAt: 2 })];
+    const index = ReplicaIndex.of([young, old]);
+    assert.deepEqual(index.oldestFirst(D), [old, young]);
+    assert.equal(index.copy().oldestFirst(D), index.oldestFirst(D));
+    const oldest = { ...young, createdAt: 0 };
+    const copy = index.copy();
+    copy.put(young, oldest);
+    assert.deepEqual(copy.oldestFirst(D), [oldest, old]);
+    copy.put(oldest, { ...oldest, createdAt: 3 });
+    copy.remove(old);
+    assert.deepEqual(copy.oldestFirst(D), [{ ...oldest, createdAt: 3 }]);
+    assert.deepEqual(index.oldestFirst(D), [old, young]);
+    assert.deepEqual(index.oldestFirst(idOf("app", "none")), []);
+  });
+
   it("stays as it is when a copy of it changes, and shares with the copy what does not", () => {
     const [a, b] = [replicaRecord("a"), replicaRecord("b", { node: N2 })];
     const index = ReplicaIndex.of([a, b]);

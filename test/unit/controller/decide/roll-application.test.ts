@@ -94,6 +94,18 @@ describe("an application on its way to a new version", () => {
     }
   });
 
+  it("takes a new version's replica away while the version that it is compared with has to come back first", () => {
+    // The controller was lost after it had begun: what serves is of a release between, and no share keeps users from the new one.
+    const third = "v3" as Version;
+    const options = { rollout: rolloutSpec({ strategy: "canary", steps: [25, 100] }) };
+    const specs = [V1, V2, third].map((version) => applicationSpec("app", { D: { version, replicas: 4, options } }));
+    const replicas = [...many(3, V2, "s"), ...many(1, third, "n")].map((one) => ({ ...one, isAdopted: true }));
+    const applications = [applicationRecord(specs, { stable: 1, target: 3 })];
+    const state = clusterState({ applications, nodes: [nodeRecord("n1")], replicas }, { targets: new Map() });
+    const actions = run(state).filter((action) => /^(leave|stop|drain|shift)/.test(action));
+    assert.deepEqual(actions, ["leave n0"]);
+  });
+
   it("stays where it is while it is paused on its way, and replaces only what is lost", () => {
     const rollout = { generation: 2, isPaused: true, stages: {} };
     const half = [...many(3, V1, "o"), ...many(1, V2, "n")];

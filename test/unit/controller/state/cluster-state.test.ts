@@ -57,6 +57,13 @@ describe("the state of the cluster", () => {
     assert.equal(state.replicas.get("run" as ReplicaId)?.report, undefined);
   });
 
+  it("brings nothing back that another controller ended, which is seen by what that one started", () => {
+    const before = clusterState({ replicas: [replicaRecord("run")] });
+    const told = registration(replicaReport("stranger"));
+    const state = applyEvent(before, { kind: "nodeRegistered", registration: told }, 9);
+    assert.deepEqual([...state.replicas.keys()], ["stranger"]);
+  });
+
   it("does not count a replica as listed once it crashed, or came back as another process", () => {
     const before = clusterState({ replicas: [replicaRecord("r1")] });
     const listed = (report: ReplicaReport): boolean => {
