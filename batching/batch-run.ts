@@ -43,9 +43,8 @@ export async function runBatch<I, O, C>(
     const hasFailed = outcome instanceof Error;
     onRun({ size: group.length, runMs: clock.now() - startedAt, hasFailed });
     await turn;
-    if (hasFailed) return { entries: group, error: outcome };
-    handOut(group, outcome);
-    return undefined;
+    const error = hasFailed ? outcome : handOut(group, outcome);
+    return error === undefined ? undefined : { entries: group, error };
   };
   const failures: Failed<I, O, C>[] = [];
   const first = await call(entries);
@@ -88,11 +87,17 @@ async function callOnce<I, O, C>(
   }
 }
 
-function handOut<I, O, C>(entries: readonly BatchEntry<I, O, C>[], results: readonly (O | Error)[]): void {
-  for (const [at, entry] of entries.entries()) {
-    const result = results[at] as O | Error;
-    if (result instanceof Error) entry.reject(result);
-    else entry.resolve(result);
+/** Gives what those that are left fail with, because a result is of a kind that cannot even be looked at. */
+function handOut<I, O, C>(entries: readonly BatchEntry<I, O, C>[], results: readonly (O | Error)[]): Error | undefined {
+  try {
+    for (const [at, entry] of entries.entries()) {
+      const result = results[at] as O | Error;
+      if (result instanceof Error) entry.reject(result);
+      else entry.resolve(result);
+    }
+    return undefined;
+  } catch (thrown) {
+    return errorOf(thrown);
   }
 }
 

@@ -161,9 +161,9 @@ export class Batcher<I, O, C extends BatchCaller> {
     if (this.#handler.hasQueue !== true || aheadMs === undefined) return;
     this.#timer = this.#deps.clock.after(aheadMs, () => {
       const now = this.#deps.clock.now();
-      const selection = this.#next.select(now);
+      const selection = this.#next.selectAhead(now);
+      if (selection === undefined) return;
       const decision = this.#next.decideAhead(selection, now);
-      this.#deps.metrics?.waitingItems.set(this.#waiting.size);
       if (decision.kind === "handOver") this.#handOver(selection, "ahead", now);
     });
   }

@@ -41,7 +41,7 @@ export class Forecast {
     runs.cut(size, waitingCount);
   }
 
-  /** A batch of `size` has ended, however; the handler is idle. */
+  /** A batch of `size` has ended, however. */
   ended(now: number, size: number): void {
     this.#arrivals.ended(now, size);
   }

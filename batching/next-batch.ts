@@ -60,19 +60,18 @@ export class NextBatch<I, O, C extends BatchCaller> {
    * has long been idle and nobody else wants it: then one is tried, for what was learned may be wrong by now.
    */
   select(now: number): Selection<BatchEntry<I, O, C>> {
-    const { handler, waiting, forecast, running } = this.#parts;
-    const beginsAt = running.freeAt(now);
+    const { handler, waiting, forecast } = this.#parts;
     for (;;) {
       const all = this.#select(Number.POSITIVE_INFINITY);
       const runs = this.runsOf(all.items);
       const ms = (count: number): number => (handler.isEarly === true ? 0 : runs.deadlineMs(workOf(all, count)));
       const deadlines = all.items.map(({ deadlineAt }) => deadlineAt);
-      const count = fit(deadlines, ms, beginsAt);
+      const count = fit(deadlines, ms, now);
       const selection = count < all.items.length ? this.#select(count) : all;
-      const endsAt = beginsAt + ms(count);
+      const endsAt = now + ms(count);
       const late = selection.items.filter((entry) => isTooLate(entry, endsAt));
       if (late.length === 0) return selection;
-      const isWanted = running.isRunning || waiting.size > late.length;
+      const isWanted = waiting.size > late.length;
       const isLongIdle = now - forecast.endedAt >= Math.min(ms(1), MOST_IDLE_MS);
       const tried = isWanted || !isLongIdle ? undefined : late.find(({ deadlineAt }) => deadlineAt > now);
       for (const entry of late) {
@@ -82,6 +81,18 @@ export class NextBatch<I, O, C extends BatchCaller> {
       }
       if (tried !== undefined) return { items: [tried], work: workOf(selection, 1), isFull: true };
     }
+  }
+
+  /**
+   * Who would run after what is handed over. undefined: somebody might come too late by that, which is better decided when it
+   * is known when the present batch has ended; nobody is refused for what only may be.
+   */
+  selectAhead(now: number): Selection<BatchEntry<I, O, C>> | undefined {
+    const { handler, running } = this.#parts;
+    const selection = this.#select(Number.POSITIVE_INFINITY);
+    if (handler.isEarly === true) return selection;
+    const endsAt = running.freeAt(now) + this.runsOf(selection.items).deadlineMs(selection.work);
+    return selection.items.some((entry) => isTooLate(entry, endsAt)) ? undefined : selection;
   }
 
   /**

@@ -26,7 +26,7 @@ function hasSameFields(one: Fields, other: Fields): boolean {
   for (const name in one) {
     const field = one[name];
     if (field === undefined) continue;
-    if (!isSameData(field, other[name])) return false;
+    if (!Object.hasOwn(other, name) || !isSameData(field, other[name])) return false;
     surplus -= 1;
   }
   for (const name in other) if (other[name] !== undefined) surplus += 1;

@@ -59,6 +59,7 @@ export class ReplicaClient {
         else if (code === "replica_overloaded") this.#rest.refused();
         else this.#rest.ended();
       },
+      onCancelled: () => this.#closeIfForsaken(),
       onEnded: () => {
         listener.onSlots();
         this.#closeIfDone();
@@ -121,7 +122,6 @@ export class ReplicaClient {
   /** Nobody waits for this request any more; its stream hears nothing more of it. */
   cancel(id: number): void {
     this.#sent.cancel(id);
-    this.#closeIfForsaken();
   }
 
   /** Fails what could as well be sent to another replica, without waiting for this one. */

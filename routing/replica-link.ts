@@ -87,6 +87,7 @@ export class ReplicaLink {
 
   /** Something was sent of which an answer is due. */
   expect(): void {
+    if (this.#isClosed) return;
     this.#pulse ??= this.#deps.clock.after(PING_AFTER_MS, () => this.#beat());
   }
 

@@ -132,9 +132,13 @@ export class Routers {
   }
 }
 
-/** Whether a table says anything else of a deployment than the one before it; a change of one leaves the others' entries. */
+/**
+ * Whether a table may say anything else of a deployment than the one before it; a change of one leaves the others' entries. What
+ * waits where there is a fallback may go there as soon as that can take it.
+ */
 function isChanged(id: DeploymentId, before: RoutingView | undefined, { deployments, replicas }: RoutingView): boolean {
-  if (before?.deployments.get(id) !== deployments.get(id)) return true;
+  const entry = deployments.get(id);
+  if (before?.deployments.get(id) !== entry || entry?.fallback !== undefined) return true;
   const [known, listed] = [before?.replicas.get(id) ?? [], replicas.get(id) ?? []];
   return known.length !== listed.length || listed.some((entry, at) => entry !== known[at]);
 }

@@ -42,6 +42,8 @@ export interface SentRequestsOwner {
   onReply(code: ServeError["code"] | "ok", ongoing: number): void;
   /** A request has ended at the replica. After its stream has heard of it. */
   onEnded(): void;
+  /** Nobody waits for one of them any more; it goes on until the replica has said so. */
+  onCancelled(): void;
   /** The replica broke the rules: the link is to be dropped. */
   onBroken(reason: string): void;
 }
@@ -113,6 +115,7 @@ export class SentRequests {
     sent.reader = undefined;
     sent.sender?.stop(GIVEN_UP);
     sent.connection.send(FRAME.CANCEL, id, "");
+    this.#owner.onCancelled();
   }
 
   /** Fails with `error` what could as well be sent to another replica, without waiting for this one. */

@@ -39,11 +39,12 @@ const MOST_PAUSE_SHARE = 0.5;
 const LEAST_GAIN = 0.05;
 
 /**
- * Decides what an idle handler does with the items that wait. Never asked while a batch runs (but for what it would say when
- * that has ended, by decide/ahead.ts): that is when the next one forms, which needs no tuning. Running at once is the rule. A pause pays where callers wait for their answers and then
- * come back: cutting 1 + 15 costs two runs where 16 cost one, and callers split in halves take turns for ever. Their wait
- * is as long as their batches take together, so whatever shortens that is worth a pause. Requests that come at random
- * are nobody who comes back, and nothing is put off for them; nor while others wait, for whom there is work to do.
+ * Decides what an idle handler does with the items that wait. Not asked while a batch runs, when the next one forms, which
+ * needs no tuning, but for what it would say at that one's end (decide/ahead.ts). Running at once is the rule. A pause pays
+ * where callers wait for their answers and then come back: cutting 1 + 15 costs two runs where 16 cost one, and callers split
+ * in halves take turns for ever. Their wait is as long as their batches take together, so whatever shortens that is worth a
+ * pause. Requests that come at random are nobody who comes back, and nothing is put off for them; nor while others wait, for
+ * whom there is work to do.
  */
 export function batch(input: BatchInput, now: number): BatchDecision {
   const { count, isFull, hasOthers, maxCount, expected, waitedMs, gapMs, pauseUntil, runMs } = input;

@@ -1,7 +1,7 @@
 import type { DeploymentId } from "../../core/ids.ts";
 import type { DeploymentSpec } from "../../core/spec.ts";
 import { autoscale, type AutoscaleDecision } from "./autoscale.ts";
-import { type ClusterState, isReady, replicasOf, type TargetReason } from "./cluster.ts";
+import { type ClusterState, isReady, replicasOf, type Target, type TargetReason } from "./cluster.ts";
 
 /** A metric that was not told again for so long is not believed any more. */
 export const METRIC_STALE_MS = 60_000;
@@ -9,6 +9,11 @@ export const METRIC_STALE_MS = 60_000;
 export const LONGEST_START_MS = 30_000;
 /** Targets that say nothing about what was asked of the deployment. */
 const NO_COUNT: readonly TargetReason[] = ["startFailed", "removed", "callersRemain", "deleting"];
+
+/** Whether a target says how many replicas a deployment is to have while it is wanted. */
+export function isCount(target: Target | undefined): target is Target {
+  return target !== undefined && !NO_COUNT.includes(target.reason);
+}
 
 /** What an autoscaled deployment is to have, by the whole of what is known; undefined: it does not scale by itself. */
 export function autoscaled(
@@ -19,12 +24,11 @@ export function autoscaled(
   const { autoscaling } = spec.options;
   if (autoscaling === undefined) return undefined;
   const before = state.targets.get(id);
-  const hasCount = before !== undefined && !NO_COUNT.includes(before.reason);
   const metric = state.metrics.get(id);
   const decision = autoscale(
     {
       spec: autoscaling,
-      current: hasCount ? before.target : undefined,
+      current: isCount(before) ? before.target : undefined,
       roseAt: before?.roseAt ?? Number.NEGATIVE_INFINITY,
       history: state.loads.get(id),
       startMs: startMsOf(state, id),

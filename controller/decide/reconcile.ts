@@ -60,7 +60,10 @@ function replaceLost(plan: Plan): void {
     const node = plan.state.nodes.get(replica.node);
     const isStable = stable.has(replica.deployment);
     const isNodeLost = node === undefined || node.state === "lost";
-    const step = replace({ replica, isNodeLost, isStable }, plan.now);
+    const { deployment, version, desired } = replica;
+    // Looked up only where it matters.
+    const isDescribed = desired !== "drain" || releaseWith(plan.state, deployment, version) !== undefined;
+    const step = replace({ replica, isNodeLost, isStable, isDescribed }, plan.now);
     if (step.kind !== "keep") plan.add({ ...step, replica: replica.id });
   }
 }

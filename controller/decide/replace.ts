@@ -15,6 +15,8 @@ export type ReplaceInput = {
   readonly isNodeLost: boolean;
   /** Its version served before. One that never did is judged by its rollout, not here. */
   readonly isStable: boolean;
+  /** A kept release says how to run it. */
+  readonly isDescribed: boolean;
 };
 
 /**
@@ -23,13 +25,15 @@ export type ReplaceInput = {
  * backoff is another place tried.
  */
 export function replace(input: ReplaceInput, now: number): Replacement {
-  const { replica, isNodeLost, isStable } = input;
+  const { replica, isNodeLost, isStable, isDescribed } = input;
   if (isNodeLost) return { kind: "forget", reason: "nodeLost" };
   const { report, desired } = replica;
   if (report === undefined) return { kind: "keep" };
   // One that failed is started again by a worker that has not heard yet that it is to drain, and takes its room again.
   // A worker that has heard says that it is gone.
-  if (desired === "drain" && report.state === "stopped") return { kind: "forget", reason: "ended" };
+  // One that no kept release describes cannot be told, nor started again.
+  const isOver = report.state === "stopped" || (report.state === "failed" && !isDescribed);
+  if (desired === "drain" && isOver) return { kind: "forget", reason: "ended" };
   const hasTriedEnough = report.state === "failed" && report.failedStarts >= ROLLOUT_FAILED_AFTER_STARTS;
   if (desired === "run" && isStable && hasTriedEnough && now >= replica.stateSince + RESTART_BACKOFF.mostMs) {
     return { kind: "stop", reason: "tryElsewhere" };

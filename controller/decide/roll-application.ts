@@ -1,10 +1,11 @@
 import type { ApplicationName, DeploymentId, ReplicaId } from "../../core/ids.ts";
 import { randomSuffix } from "../../core/random.ts";
 import { advanceRollout, besideOf, hasSwitched, isPaused, isReturning, stageOf } from "./advance-rollout.ts";
-import { autoscaled } from "./autoscaled.ts";
+import { autoscaled, isCount } from "./autoscaled.ts";
 import {
   type ApplicationRecord,
   type ClusterState,
+  deploymentsOf,
   effectiveRelease,
   indexOf,
   releaseWith,
@@ -21,8 +22,7 @@ import { onItsWay, target, type Wanted } from "./target.ts";
  * `targeted` are its deployments that have a target.
  */
 export function rollApplication(plan: Plan, name: ApplicationName, targeted: readonly DeploymentId[]): void {
-  // Stages are judged by how many replicas there are to be, which a controller that has just started does not know yet.
-  if (targeted.length === 0) setTargets(plan, wantedOf(plan, name), targeted);
+  setMissingTargets(plan, name);
   advanceRollout(plan, name);
   const application = plan.state.applications.get(name);
   if (application === undefined) return;
@@ -44,6 +44,24 @@ function wantedOf({ state, now }: Plan, name: ApplicationName): readonly Wanted[
   const replicas = [...indexOf(state).ofApplication(name).values()];
   return target(application, replicas, (one) => autoscaled(state, one, now)).map((one) =>
     onItsWay(application, one, state.targets.get(one.deployment)),
+  );
+}
+
+/**
+ * Stages are judged by how many replicas there are to be, which is not known yet of a deployment that is wanted again, nor of
+ * most when a controller has just started.
+ */
+function setMissingTargets(plan: Plan, name: ApplicationName): void {
+  const application = plan.state.applications.get(name);
+  const release = application === undefined ? undefined : effectiveRelease(application);
+  const missing =
+    release === undefined ? [] : deploymentsOf(release).filter(({ id }) => !isCount(plan.state.targets.get(id)));
+  if (missing.length === 0) return;
+  const ids = new Set(missing.map(({ id }) => id));
+  setTargets(
+    plan,
+    wantedOf(plan, name).filter(({ deployment }) => ids.has(deployment)),
+    [],
   );
 }
 

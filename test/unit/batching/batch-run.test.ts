@@ -117,3 +117,18 @@ test("what is thrown that is no Error and has no text fails its batch alone too,
   await assert.rejects(submit(POISON), /no Error and has no text/);
   assert.equal(await submit(1), 2);
 });
+
+test("a result that cannot even be looked at fails what is left of its batch alone, and the next one runs", async () => {
+  const revoked = (): unknown => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  };
+  const { submit } = bed({ isPure: false, results: (items) => items.map((item) => (item === 1 ? revoked() : item)) });
+  const outcomes = await Promise.allSettled([0, 1, 2].map((item) => submit(item)));
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ["fulfilled", "rejected", "rejected"],
+  );
+  assert.equal(await submit(5), 5);
+});

@@ -173,6 +173,33 @@ test("one that would end too late behind what is handed over is refused", async 
   assert.equal(await inTime, "n3");
 });
 
+test("where somebody might come too late, who runs next is decided when the present batch has ended", async () => {
+  const { clock, runs, submit, end } = await bed();
+  // Two take twice the time of one.
+  for (let round = 0; round < 3; round++) {
+    void submit(0);
+    void submit(0);
+    await settle();
+    clock.advance(2 * RUN_MS);
+    await end();
+    clock.advance(10 * RUN_MS);
+  }
+  void submit(1);
+  await settle();
+  const [soon, later] = [submit(2, clock.now() + 2.5 * RUN_MS), submit(3)];
+  await settle();
+  clock.advance(AHEAD_MS);
+  await settle();
+  assert.deepEqual(sizes(runs), [1]);
+  clock.advance(RUN_MS - AHEAD_MS);
+  await end();
+  assert.deepEqual(runs.at(-1)?.items, [2], "alone it is in time");
+  clock.advance(RUN_MS);
+  await end();
+  await end();
+  assert.deepEqual(await Promise.all([soon, later]), ["n2", "n3"]);
+});
+
 test("what is ahead of a batch that will never end fails with what waits", async () => {
   const given = await bed({ maxBatchSize: 1 });
   const gone = new Cancellation();

@@ -28,6 +28,7 @@ test("a field that is undefined counts as missing, and what every object inherit
   assert.equal(isSameData({ a: 1, b: undefined }, { a: 1 }), true);
   assert.equal(isSameData({ a: undefined }, { b: 1 }), false);
   assert.equal(isSameData({}, { constructor: Object }), false);
+  assert.equal(isSameData(JSON.parse('{"__proto__":{}}'), { b: 1 }), false);
   assert.equal(isSameData([], {}), false);
   assert.equal(isSameData({ a: Number.NaN }, { a: Number.NaN }), true);
 });

@@ -208,3 +208,18 @@ test("it is logged once a second, with how many there were", async () => {
   await settle();
   assert.deepEqual(lines(), [1, 5]);
 });
+
+test("what waits goes to the fallback as soon as that can take it, although its own deployment's entry stays as it is", async () => {
+  const bed = new RoutingBed();
+  const small = await bed.replica("small", { deployment: SMALL, maxOngoingRequests: 8 });
+  const starting = { availability: "starting" as const };
+  await bed.table([deploymentEntry({ fallback: SMALL, ...starting }), deploymentEntry({ id: SMALL, ...starting })]);
+  bed.send("waits");
+  await settle();
+  assert.deepEqual(ids(small), []);
+  const { epoch, version } = bed.routers.view ?? { epoch: 0, version: 0 };
+  const upserts: TableEntry[] = [deploymentEntry({ id: SMALL }), { kind: "replica", ...small.entry }];
+  bed.routers.apply({ epoch, version: version + 1, kind: "delta", baseVersion: version, upserts, removals: [] });
+  await settle();
+  assert.deepEqual(ids(small), ["waits"]);
+});

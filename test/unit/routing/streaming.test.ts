@@ -200,6 +200,34 @@ test("the link to a retired replica that is silent closes when nobody waits for 
   assert.equal(made.clock.pendingCount, 0);
 });
 
+test("it closes too when the client of an answer that streams goes, and leaves no timer", async () => {
+  const { bed: made, replica, client } = await bed();
+  const { answers, stream: request } = told();
+  client.send(HEAD, [], 60_000, request);
+  await settle();
+  replica.handler.requests[0]?.answerWith(stream().body);
+  await settle();
+  const { body } = take(answers[0]?.body);
+  for (const socket of made.network.sockets) socket.isHeld = true;
+  client.retire();
+  await made.clock.advanceAsync(2_000);
+  assert.equal(client.ongoing, 1, "its client reads on");
+  body.cancel(new CancelledError("the client is gone"));
+  assert.deepEqual([client.ongoing, made.clock.pendingCount], [0, 0]);
+});
+
+test("no timer is left of a retired replica that falls silent after its client has gone", async () => {
+  const { bed: made, client } = await bed();
+  const request = client.send(HEAD, [], 60_000, told().stream);
+  await settle();
+  for (const socket of made.network.sockets) socket.isHeld = true;
+  client.cancel(request);
+  client.retire();
+  assert.equal(client.ongoing, 1, "the replica has not said that it has ended");
+  await made.clock.advanceAsync(2_000);
+  assert.deepEqual([client.ongoing, made.clock.pendingCount], [0, 0]);
+});
+
 test("a replica that answers nothing, not even whether it is there, is silent until it is heard again", async () => {
   const { bed: made, replica, client } = await bed();
   const [repeatable, other] = [told(true), told()];

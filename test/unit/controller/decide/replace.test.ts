@@ -4,7 +4,7 @@ import { replace } from "../../../../controller/decide/replace.ts";
 import { RESTART_BACKOFF } from "../../../../core/limits.ts";
 import { replicaRecord, replicaReport } from "../../../fake/cluster-fixture.ts";
 
-const surroundings = { isNodeLost: false, isStable: true };
+const surroundings = { isNodeLost: false, isStable: true, isDescribed: true };
 const failed = replicaReport("r", { state: "failed", failedStarts: 3 });
 
 describe("replacing a replica", () => {
@@ -26,6 +26,13 @@ describe("replacing a replica", () => {
   it("leaves a crash to its worker, which restarts it", () => {
     const replica = replicaRecord("r", { report: replicaReport("r", { state: "failed", failedStarts: 0 }) });
     assert.equal(replace({ ...surroundings, replica }, 1e9).kind, "keep");
+  });
+
+  it("gives up one that drains and failed where no kept release says how to run it", () => {
+    const report = replicaReport("r", { state: "failed" });
+    const input = { ...surroundings, replica: replicaRecord("r", { desired: "drain", report }) };
+    assert.equal(replace(input, 0).kind, "keep");
+    assert.deepEqual(replace({ ...input, isDescribed: false }, 0), { kind: "forget", reason: "ended" });
   });
 
   it("tries another place once the worker has tried for long", () => {

@@ -94,6 +94,24 @@ describe("an application on its way to a new version", () => {
     }
   });
 
+  it("keeps what serves then also where the count of another of its deployments is known already", () => {
+    const other = idOf("app", "E");
+    const third = "v3" as Version;
+    const options = { rollout: rolloutSpec({ strategy: "canary", steps: [25, 100] }) };
+    const specs = [V1, V2, third].map((version) =>
+      applicationSpec("app", { D: { version, replicas: 4, options }, E: { version: "e", replicas: 1 } }),
+    );
+    const others = [replicaRecord("e0", { deployment: other, version: "e" as Version })];
+    const replicas = [...many(4, V2, "s"), ...others].map((one) => ({ ...one, isAdopted: true }));
+    const applications = [applicationRecord(specs, { stable: 1, target: 3 })];
+    const targets = new Map([[other, { target: 1, reason: "restored" as const }]]);
+    const actions = run(clusterState({ applications, nodes: [nodeRecord("n1")], replicas }, { targets }));
+    assert.deepEqual(
+      actions.filter((action) => /^(leave|stop|drain|shift)/.test(action)),
+      [],
+    );
+  });
+
   it("takes a new version's replica away while the version that it is compared with has to come back first", () => {
     // The controller was lost after it had begun: what serves is of a release between, and no share keeps users from the new one.
     const third = "v3" as Version;
