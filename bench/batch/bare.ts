@@ -2,13 +2,13 @@
  * A model on bare onnxruntime-node: the limit that a server can come near. One thread asks for one run after the other,
  * on the same input each time, and does nothing else.
  *
- *   npm run bench:bare -- [--threads 1] [--seconds 3] [--sizes 1,16,64]
+ *   npm run bench:bare -- [--small] [--threads 1] [--seconds 3] [--sizes 1,16,64]
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { table } from "../../cli/print.ts";
-import { MLP_PATH, writeMlp } from "./mlp.ts";
+import { MLP, SMALL_MLP, writeMlp } from "./mlp.ts";
 
 /** What to measure. */
 export type BareOptions = {
@@ -41,16 +41,18 @@ export function measureBare(options: BareOptions): Promise<BareFigures> {
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
+      small: { type: "boolean", default: false },
       threads: { type: "string", default: String(availableParallelism()) },
       seconds: { type: "string", default: "3" },
       sizes: { type: "string", default: "1,2,4,8,16,32,64" },
     },
   });
-  await writeMlp();
+  const mlp = values.small ? SMALL_MLP : MLP;
+  await writeMlp(mlp);
   const rows = [["batch", "rows/s", "p50 ms"]];
   for (const size of values.sizes.split(",")) {
     const [batchSize, threads, seconds] = [Number(size), Number(values.threads), Number(values.seconds)];
-    const { rowsPerSecond, p50Ms } = await measureBare({ path: MLP_PATH, threads, batchSize, seconds });
+    const { rowsPerSecond, p50Ms } = await measureBare({ path: mlp.path, threads, batchSize, seconds });
     rows.push([size, rowsPerSecond.toFixed(0), p50Ms.toFixed(2)]);
   }
   console.log(table(rows));

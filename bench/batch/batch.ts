@@ -2,7 +2,7 @@
  * What batching promises, measured over HTTP against clusters of its own; or, with `--simulate`, its policy and those of
  * peers in virtual time.
  *
- *   npm run bench:batch -- [--only sleep|onnx|proxies|deadline|lengths] [--seconds N] [--rounds 5] [--out FILE]
+ *   npm run bench:batch -- [--only sleep|onnx|onnx-small|proxies|deadline|lengths] [--seconds N] [--rounds 5] [--out FILE]
  *   npm run bench:batch -- --simulate [--only LOAD] [--seconds 30] [--seed 1]
  *
  * Without `--seconds` every run has windows as long as it needs. Needs `taskset` and `chrt`. Where models sleep, the load has
@@ -19,12 +19,12 @@ import { formatVerdict, type Verdict } from "../verdict.ts";
 import { type BatchRun, type BatchRunResult, planBatchCores } from "./batch-run.ts";
 import { DEADLINE_RUN } from "./run-deadline.ts";
 import { LENGTHS_RUN } from "./run-lengths.ts";
-import { ONNX_RUN } from "./run-onnx.ts";
+import { ONNX_RUNS } from "./run-onnx.ts";
 import { policyPromises, policyTable, simulatePolicies } from "./run-policies.ts";
 import { PROXIES_RUN } from "./run-proxies.ts";
 import { SLEEP_RUN } from "./run-sleep.ts";
 
-const RUNS: readonly BatchRun[] = [SLEEP_RUN, ONNX_RUN, PROXIES_RUN, DEADLINE_RUN, LENGTHS_RUN];
+const RUNS: readonly BatchRun[] = [SLEEP_RUN, ...ONNX_RUNS, PROXIES_RUN, DEADLINE_RUN, LENGTHS_RUN];
 const SIMULATED_SECONDS = 30;
 
 const { values } = parseArgs({

@@ -1,11 +1,10 @@
-/** The ways in which the MLP is run by turns: bare, with the other core idle or busy or with the batch that one of ours had, and behind our HTTP as app-mlp.ts has it. */
+/** The ways in which the MLP is run by turns: bare, with the other core idle or busy or with the batch that one of ours had, and behind our HTTP as mlp-applications.ts has it. */
 import { type DeployedCluster, deployCluster, replicaPids } from "../deployed-cluster.ts";
 import { mustSucceed } from "../path/load/load.ts";
 import { wrk, type WrkFigures } from "../path/wrk.ts";
 import { keepBusy, pinThread } from "../pinning.ts";
 import type { BatchCores } from "./batch-run.ts";
 import { batchTotals, meansBetween } from "./batch-totals.ts";
-import { MLP_PATH } from "./mlp.ts";
 import { busiestThread } from "./model-thread.ts";
 import { pinnedBare } from "./pinned-bare.ts";
 
@@ -49,11 +48,12 @@ const BATCH_OF: Readonly<Record<string, MlpDesign>> = {
 };
 const WARM_UP = { callers: 16, seconds: 2 };
 
-/** A cluster with all applications, their models' threads on a core where nothing else is. */
+/** A cluster with all of a file's applications, their models' threads on a core where nothing else is. */
 export async function startMlpDesigns(
+  { file, path }: { readonly file: string; readonly path: string },
   cores: BatchCores,
 ): Promise<{ readonly measure: MeasureMlp; readonly pinned: readonly string[]; close(): Promise<void> }> {
-  const cluster = await deployCluster("bench/batch/app-mlp.ts", cores.load, []);
+  const cluster = await deployCluster(file, cores.load, []);
   try {
     const pinned: string[] = [];
     for (const application of Object.values(APPLICATIONS)) {
@@ -74,7 +74,7 @@ export async function startMlpDesigns(
       }
       const batchOf = BATCH_OF[design];
       const batchSize = batchOf === undefined ? callers : (batches.get(batchOf) ?? 1);
-      return measureBareAs(design, { ...window, batchSize });
+      return measureBareAs(design, { ...window, path, batchSize });
     };
     return { measure, pinned, close: () => cluster.close() };
   } catch (error) {
@@ -84,8 +84,9 @@ export async function startMlpDesigns(
 }
 
 type Window = { readonly cores: BatchCores; readonly callers: number; readonly seconds: number };
+type BareWindow = Window & { readonly path: string; readonly batchSize: number };
 
-async function measureBareAs(design: MlpDesign, window: Window & { readonly batchSize: number }): Promise<MlpWindow> {
+async function measureBareAs(design: MlpDesign, window: BareWindow): Promise<MlpWindow> {
   const endBusy = design === "bare, other core busy" ? keepBusy(window.cores.load) : undefined;
   try {
     return await measureBare(window);
@@ -94,9 +95,8 @@ async function measureBareAs(design: MlpDesign, window: Window & { readonly batc
   }
 }
 
-async function measureBare(window: Window & { readonly batchSize: number }): Promise<MlpWindow> {
-  const { batchSize, cores, seconds } = window;
-  const { rowsPerSecond, p50Ms } = await pinnedBare({ path: MLP_PATH, threads: 1, batchSize, seconds }, cores.model);
+async function measureBare({ path, batchSize, cores, seconds }: BareWindow): Promise<MlpWindow> {
+  const { rowsPerSecond, p50Ms } = await pinnedBare({ path, threads: 1, batchSize, seconds }, cores.model);
   const meanRunMs = (batchSize * 1_000) / rowsPerSecond;
   return { rowsPerSecond, p50Ms, p99Ms: Number.NaN, meanBatch: batchSize, meanRunMs, busyShare: 1 };
 }

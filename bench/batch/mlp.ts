@@ -8,17 +8,36 @@ import { constant, model, node, value } from "../../test/fixture/onnx-writer.ts"
 export const MLP_WIDTH = 768;
 
 const HIDDEN_WIDTH = 3_072;
-const BLOCKS = 4;
-
-/** Where the model is kept between runs: it has 75 MB, and is the same every time. */
-export const MLP_PATH = join(tmpdir(), "thornback-bench", `mlp-${MLP_WIDTH}-${HIDDEN_WIDTH}-${BLOCKS}.onnx`);
 
 /**
- * Writes the feed-forward part of a small transformer, 768 → 3072 → 768 four times, with 18.9 M random weights; does
- * nothing where it was written before. Memory-bound for one row and compute-bound for many: one row and a few take the
- * same time, which is what batching gains from.
+ * Feed-forward blocks of a transformer one after the other, each 768 → 3072 → 768, with random weights. Memory-bound for
+ * one row and compute-bound for many: one row and a few take the same time, which is what batching gains from.
  */
-export async function writeMlp(path: string = MLP_PATH): Promise<void> {
+export type Mlp = {
+  readonly blocks: number;
+  /** How its size is told to people. */
+  readonly title: string;
+  /** Where it is kept between runs: it has up to 226 MB, and is the same every time. */
+  readonly path: string;
+};
+
+/** As many blocks as BERT base has. */
+export const MLP = mlpOf(12);
+
+/** Runs for a third of the time, and so feels three times as much of what is around a run. */
+export const SMALL_MLP = mlpOf(4);
+
+function mlpOf(blocks: number): Mlp {
+  const weights = (blocks * 2 * MLP_WIDTH * HIDDEN_WIDTH) / 1e6;
+  return {
+    blocks,
+    title: `MLP of ${weights.toFixed(1)} M weights`,
+    path: join(tmpdir(), "thornback-bench", `mlp-${MLP_WIDTH}-${HIDDEN_WIDTH}-${blocks}.onnx`),
+  };
+}
+
+/** Writes the model, unless it was written before. */
+export async function writeMlp({ path, blocks }: Mlp): Promise<void> {
   const isThere = await access(path).then(
     () => true,
     () => false,
@@ -27,11 +46,11 @@ export async function writeMlp(path: string = MLP_PATH): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   // A second process may be writing as well; whoever is last puts the same content there.
   const unfinished = `${path}.${process.pid}`;
-  await writeFile(unfinished, mlp());
+  await writeFile(unfinished, contentOf(blocks));
   await rename(unfinished, path);
 }
 
-function mlp(): Uint8Array {
+function contentOf(blocks: number): Uint8Array {
   const random = seededRandom(1);
   const nodes: Uint8Array[] = [];
   const constants: Uint8Array[] = [];
@@ -44,11 +63,11 @@ function mlp(): Uint8Array {
     nodes.push(node("MatMul", [last, `w_${name}`], [name]));
     last = name;
   };
-  for (let block = 0; block < BLOCKS; block++) {
+  for (let block = 0; block < blocks; block++) {
     multiply(`wide${block}`, MLP_WIDTH, HIDDEN_WIDTH);
     nodes.push(node("Relu", [last], [`relu${block}`]));
     last = `relu${block}`;
-    multiply(block === BLOCKS - 1 ? "y" : `narrow${block}`, HIDDEN_WIDTH, MLP_WIDTH);
+    multiply(block === blocks - 1 ? "y" : `narrow${block}`, HIDDEN_WIDTH, MLP_WIDTH);
   }
   return model({
     nodes,

@@ -5,9 +5,9 @@
  */
 import { type Spread, spread } from "../spread.ts";
 import { type Verdict, verdict } from "../verdict.ts";
-import type { BatchRun, BatchRunOptions } from "./batch-run.ts";
+import type { BatchRun, BatchRunOptions, BatchRunResult } from "./batch-run.ts";
 import { MLP_DESIGNS, type MlpDesign, type MlpWindow, startMlpDesigns } from "./mlp-designs.ts";
-import { writeMlp } from "./mlp.ts";
+import { type Mlp, MLP, SMALL_MLP, writeMlp } from "./mlp.ts";
 
 /** Callers of ours are the batch of bare. */
 const CALLERS = [1, 16, 64];
@@ -16,16 +16,20 @@ const SECONDS = 4;
 type Figures = { readonly callers: number; readonly design: MlpDesign; readonly windows: readonly MlpWindow[] };
 
 /** See the head of this file. */
-export const ONNX_RUN: BatchRun = {
-  name: "onnx",
-  async measure(options) {
-    await writeMlp();
-    const designs = await startMlpDesigns(options.cores);
+export const ONNX_RUNS: readonly BatchRun[] = [
+  onnxRun("onnx", MLP, "bench/batch/app-mlp.ts"),
+  onnxRun("onnx-small", SMALL_MLP, "bench/batch/app-small-mlp.ts"),
+];
+
+function onnxRun(name: string, mlp: Mlp, file: string): BatchRun {
+  const measure = async (options: BatchRunOptions): Promise<BatchRunResult> => {
+    await writeMlp(mlp);
+    const designs = await startMlpDesigns({ file, path: mlp.path }, options.cores);
     try {
       const figures: Figures[] = [];
       for (const callers of CALLERS) figures.push(...(await measureCallers(designs.measure, callers, options)));
       return {
-        title: "onnx: MLP of 18.9 M weights, 1 thread, closed loop over HTTP, 3 KB rows of bytes",
+        title: `${name}: ${mlp.title}, 1 thread, closed loop over HTTP, 3 KB rows of bytes`,
         table: [
           ["callers", "design", "rows/s", "p50 ms", "p99 ms", "mean batch", "run ms", "busy"],
           ...figures.map(rowOf),
@@ -36,13 +40,14 @@ export const ONNX_RUN: BatchRun = {
           "other core busy: with what only takes the time nobody wants, since two cores may be two threads of one",
         ],
         figures,
-        promises: promisesOf(figures),
+        promises: promisesOf(name, figures),
       };
     } finally {
       await designs.close();
     }
-  },
-};
+  };
+  return { name, measure };
+}
 
 type Designs = Awaited<ReturnType<typeof startMlpDesigns>>;
 
@@ -77,13 +82,13 @@ function rowOf({ callers, design, windows }: Figures): readonly string[] {
   return [String(callers), design, ...cells];
 }
 
-/** Two designs of ours, by what is named in the promises, and bare with the batch that each had. */
+/** Two designs of ours, and bare with the batch that each had. */
 const OURS = [
-  { design: "ours", name: "onnx", bare: "bare, our batch" },
-  { design: "ours, OnnxModel batch", name: "onnx, OnnxModel batch", bare: "bare, OnnxModel batch" },
+  { design: "ours", bare: "bare, our batch" },
+  { design: "ours, OnnxModel batch", bare: "bare, OnnxModel batch" },
 ] as const;
 
-function promisesOf(figures: readonly Figures[]): readonly Verdict[] {
+function promisesOf(run: string, figures: readonly Figures[]): readonly Verdict[] {
   const windowsOf = (callers: number, design: MlpDesign): readonly MlpWindow[] =>
     figures.find((one) => one.callers === callers && one.design === design)?.windows ?? [];
   /** One design by another, round by round. */
@@ -104,20 +109,23 @@ function promisesOf(figures: readonly Figures[]): readonly Verdict[] {
     pairs(callers, [one, other], (ours, theirs) => ours.rowsPerSecond / theirs.rowsPerSecond).median;
   const overRun = (one: MlpDesign, other: MlpDesign): number =>
     pairs(1, [one, other], (ours, theirs) => ours.p50Ms / (1.05 * theirs.p50Ms + 0.5)).median;
-  const ofDesign = ({ design, name, bare: bareWithItsBatch }: (typeof OURS)[number]): readonly Verdict[] => [
-    ...(["bare", "bare, other core busy"] as const).flatMap((bare) => [
-      verdict(`${name}, 64 callers: rows/s ≥ 0.95 × ${bare}, batch 64`, rows(64, design, bare), { least: 0.95 }),
-      verdict(`${name}, 16 callers: rows/s ≥ 0.8 × ${bare}, batch 16`, rows(16, design, bare), { least: 0.8 }),
-      verdict(`${name}, 1 caller: p50 ÷ (1.05 × ${bare} + 0.5 ms) ≤ 1`, overRun(design, bare), { most: 1 }),
-    ]),
-    verdict(
-      `${name}, 64 callers: rows/s ≥ 0.95 × bare with the batch that ours had`,
-      rows(64, design, bareWithItsBatch),
-      { least: 0.95 },
-    ),
-    verdict(`${name}, 16 callers: rows/s ≥ 1.3 × without the pause`, rows(16, design, "ours, no pause"), {
-      least: 1.3,
-    }),
-  ];
+  const ofDesign = ({ design, bare: bareWithItsBatch }: (typeof OURS)[number]): readonly Verdict[] => {
+    const name = design.replace("ours", run);
+    return [
+      ...(["bare", "bare, other core busy"] as const).flatMap((bare) => [
+        verdict(`${name}, 64 callers: rows/s ≥ 0.95 × ${bare}, batch 64`, rows(64, design, bare), { least: 0.95 }),
+        verdict(`${name}, 16 callers: rows/s ≥ 0.8 × ${bare}, batch 16`, rows(16, design, bare), { least: 0.8 }),
+        verdict(`${name}, 1 caller: p50 ÷ (1.05 × ${bare} + 0.5 ms) ≤ 1`, overRun(design, bare), { most: 1 }),
+      ]),
+      verdict(
+        `${name}, 64 callers: rows/s ≥ 0.95 × bare with the batch that ours had`,
+        rows(64, design, bareWithItsBatch),
+        { least: 0.95 },
+      ),
+      verdict(`${name}, 16 callers: rows/s ≥ 1.3 × without the pause`, rows(16, design, "ours, no pause"), {
+        least: 1.3,
+      }),
+    ];
+  };
   return OURS.flatMap(ofDesign);
 }
