@@ -26,8 +26,8 @@ import { WaitingItems } from "./waiting-items.ts";
  * its own is given one batch more shortly before the one that runs is expected to end, so that it has no gap between them
  * (decide/ahead.ts). Which of the waiting items run together is decide/select.ts' to say.
  *
- * An item that is cancelled before it is handed over, or could not be answered in time then, never reaches the handler; one
- * that is cancelled later is answered at once and its result dropped. Batches are answered in their order. Whatever the
+ * An item that is cancelled or expires before it is handed over never reaches the handler, nor does one that could not be
+ * answered in time then, but for a trial of an idle handler's (next-batch.ts); one that is cancelled later is answered at once and its result dropped. Batches are answered in their order. Whatever the
  * handler does, the loop goes on.
  */
 

@@ -106,7 +106,7 @@ export class NextBatch<I, O, C extends BatchCaller> {
     const runs = forecast.ofKey(entry.key);
     const isByItems = entry.key === "" && entry.length === undefined && entry.cost === undefined;
     const aheadMs = isByItems ? Math.floor(aheadCount / maxBatchSize) * runs.deadlineMs(maxBatchSize) : 0;
-    const ownMs = runs.deadlineMs(entry.cost ?? entry.length ?? 1);
+    const ownMs = runs.deadlineMs(entry.length ?? entry.cost ?? 1);
     return entry.expire(now, running.freeAt(now) + aheadMs + ownMs);
   }
 

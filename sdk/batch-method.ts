@@ -32,7 +32,10 @@ export type BatchMethodLimits = {
 
 /** Which items run together. */
 export type BatchSuitOptions<I> = {
-  /** What an item costs, in the unit of `maxCost`; a number of 0 or more. The handler's time is then learned by cost. */
+  /**
+   * What an item costs, in the unit of `maxCost`; a number of 0 or more. The handler's time is then learned by cost, unless
+   * `bucketBy` gives lengths.
+   */
   readonly costOf?: (item: I) => number;
   /**
    * Which items suit one another. A text or a shape's name: items of different ones never run together. A number: the

@@ -12,7 +12,7 @@ const END = "<!-- The end of it. -->";
 const FRONTS = ["llhttp", "node"] as const;
 
 /** As far as the table needs it; bench/result/README.md tells of the rest. */
-type Figure = { readonly median: number; readonly ratio?: { readonly median: number } };
+type Figure = { readonly median: number | null; readonly ratio?: { readonly median: number | null } };
 type Design = { readonly design: string; readonly figures: Readonly<Record<string, Figure>> };
 type Result = { readonly load: string; readonly designs: readonly Design[] };
 
@@ -49,12 +49,18 @@ function figureOf(load: string, design: string, key: string): Figure {
   return figure;
 }
 
-function cell({ load, shown }: Row, front: string): string {
+/** What could not be had is null there. */
+function fixed(value: number | null | undefined, what: string): string {
+  if (value === null || value === undefined) throw new Error(`${RESULT} has no figure for "${what}"; measure it again`);
+  return value.toFixed(2);
+}
+
+function cell({ title, load, shown }: Row, front: string): string {
   if (shown === "added") {
-    const ms = figureOf(load, front, "p50Ms").median - figureOf(load, "bare", "p50Ms").median;
-    return `${ms.toFixed(2)} ms`;
+    const [ours, bare] = [figureOf(load, front, "p50Ms").median, figureOf(load, "bare", "p50Ms").median];
+    return `${fixed(ours === null || bare === null ? null : ours - bare, title)} ms`;
   }
-  return shown.map((key) => (figureOf(load, front, key).ratio?.median ?? Number.NaN).toFixed(2)).join(", ");
+  return shown.map((key) => fixed(figureOf(load, front, key).ratio?.median, title)).join(", ");
 }
 
 const head = ["÷ bare `node:http`", "`--http-front llhttp` (default)", "`--http-front node`"];

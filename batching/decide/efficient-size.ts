@@ -25,7 +25,7 @@ export function efficientSize(known: readonly KnownRuns[]): number {
     if (size * 1.9 > largest) break;
     const rate = size / (runMs + deviationMs);
     const isBeaten = known.some(
-      (other) => other.size > size && other.size / (other.runMs - other.deviationMs) > (1 + LEAST_GAIN) * rate,
+      (other) => other.size > size && other.size > (1 + LEAST_GAIN) * rate * (other.runMs - other.deviationMs),
     );
     if (!isBeaten) return Math.max(1, Math.round(size));
   }

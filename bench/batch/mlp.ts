@@ -24,7 +24,7 @@ export type Mlp = {
 /** As many blocks as BERT base has. */
 export const MLP = mlpOf(12);
 
-/** Runs for a third of the time, and so feels three times as much of what is around a run. */
+/** Runs for a third to a fifth of the time, and so feels three to five times as much of what is around a run. */
 export const SMALL_MLP = mlpOf(4);
 
 function mlpOf(blocks: number): Mlp {

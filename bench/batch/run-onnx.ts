@@ -20,7 +20,7 @@ type Figures = { readonly callers: number; readonly design: MlpDesign; readonly 
 
 /** See the head of this file. */
 export const ONNX_RUNS: readonly BatchRun[] = [
-  onnxRun("onnx", MLP, "bench/batch/app-mlp.ts"),
+  onnxRun("onnx-large", MLP, "bench/batch/app-mlp.ts"),
   onnxRun("onnx-small", SMALL_MLP, "bench/batch/app-small-mlp.ts"),
 ];
 

@@ -62,7 +62,7 @@ const step = fc.oneof(
 );
 
 const setting = fc.record({
-  sizes: fc.constantFrom("none" as const, "lengths" as const, "costs" as const),
+  sizes: fc.constantFrom("none" as const, "lengths" as const, "costs" as const, "both" as const),
   maxCost: fc.integer({ min: 6, max: 20 }),
   maxBatchSize: fc.integer({ min: 1, max: 6 }),
   isPure: fc.boolean(),
@@ -70,7 +70,7 @@ const setting = fc.record({
 });
 
 type Setting = {
-  sizes: "none" | "lengths" | "costs";
+  sizes: "none" | "lengths" | "costs" | "both";
   maxCost: number;
   maxBatchSize: number;
   isPure: boolean;
@@ -107,8 +107,8 @@ class World {
         name: () => "the handler",
         traitsOf: ({ key, size }) => ({
           key,
-          length: given.sizes === "lengths" ? size : undefined,
-          cost: given.sizes === "costs" ? size : undefined,
+          length: this.#hasLengths ? size : undefined,
+          cost: given.sizes === "costs" || given.sizes === "both" ? size : undefined,
         }),
         run: (items) => this.#begin(items),
       },
@@ -192,6 +192,10 @@ class World {
     }
   }
 
+  get #hasLengths(): boolean {
+    return this.#setting.sizes === "lengths" || this.#setting.sizes === "both";
+  }
+
   #limits(): { maxBatchSize: number; maxCost: number } {
     const { sizes, maxCost } = this.#setting;
     return { maxBatchSize: this.#maxBatchSize, maxCost: sizes === "none" ? Number.POSITIVE_INFINITY : maxCost };
@@ -256,12 +260,12 @@ class World {
     assert.equal(new Set(items.map(({ key }) => key)).size, 1, "keys were mixed");
     const total = items.reduce((sum, { size }) => sum + size, 0);
     const longest = Math.max(...items.map(({ size }) => size));
-    if (sizes === "costs") assert.ok(total <= maxCost, `a batch cost ${total}`);
+    if (sizes === "costs" || sizes === "both") assert.ok(total <= maxCost, `a batch cost ${total}`);
     if (sizes === "lengths")
       assert.ok(items.length * longest <= maxCost, `a batch was padded to ${items.length * longest}`);
     for (const item of items) {
       const isSame = (other: Item): boolean =>
-        other.priority === item.priority && other.key === item.key && (sizes !== "lengths" || other.size === item.size);
+        other.priority === item.priority && other.key === item.key && (!this.#hasLengths || other.size === item.size);
       const before = this.#begun.filter(isSame).at(-1);
       assert.ok(before === undefined || before.id < item.id, `item ${item.id} ran after ${before?.id}`);
       this.#begun.push(item);

@@ -30,3 +30,10 @@ test("no size counts before one nearly twice as large was tried often enough", (
 test("run times that vary leave larger sizes the benefit of the doubt", () => {
   assert.equal(efficientSize(known((size) => 5 * size, SIZES, 0.1)), Number.POSITIVE_INFINITY);
 });
+
+test("one run that took so long that nothing is known for sure leaves its size the benefit of the doubt", () => {
+  const sizes = known((size) => 5 + size / 5, [32, 64]);
+  assert.equal(efficientSize(sizes), Number.POSITIVE_INFINITY);
+  const surprised = sizes.map((each) => (each.size === 64 ? { ...each, runMs: 110, deviationMs: 115 } : each));
+  assert.equal(efficientSize(surprised), Number.POSITIVE_INFINITY);
+});
