@@ -17,10 +17,12 @@ export type BareOptions = {
   readonly threads: number;
   readonly batchSize: number;
   readonly seconds: number;
+  /** For how long nothing runs after each run: a core that was idle runs the next one slower. */
+  readonly gapMs?: number;
 };
 
-/** What came of it. `p50Ms` is that of one run, of the whole batch. */
-export type BareFigures = { readonly rowsPerSecond: number; readonly p50Ms: number };
+/** What came of it. `p50Ms` and `meanRunMs` are those of one run, of the whole batch, without the gap after it. */
+export type BareFigures = { readonly rowsPerSecond: number; readonly p50Ms: number; readonly meanRunMs: number };
 
 /** Runs the model over and over for that long, after a fifth of it as warm-up. */
 export function measureBare(options: BareOptions): Promise<BareFigures> {

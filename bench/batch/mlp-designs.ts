@@ -14,6 +14,7 @@ export const MLP_DESIGNS = [
   "bare, other core busy",
   "ours",
   "bare, our batch",
+  "bare, our batch and gaps",
   "ours, no pause",
   "ours, OnnxModel batch",
   "bare, OnnxModel batch",
@@ -22,7 +23,7 @@ export const MLP_DESIGNS = [
 /** One of {@link MLP_DESIGNS}. */
 export type MlpDesign = (typeof MLP_DESIGNS)[number];
 
-/** What one window gave; bare: p50 of a run, and the batch it was told. */
+/** What one window gave; bare: p50 of a run without a gap, and the batch it was told. */
 export type MlpWindow = {
   readonly rowsPerSecond: number;
   readonly p50Ms: number;
@@ -41,10 +42,11 @@ const APPLICATIONS: Readonly<Record<string, string>> = {
   "ours, no pause": "impatient",
   "ours, OnnxModel batch": "stacked",
 };
-/** Whose batch bare is told, as it was in the window before. */
-const BATCH_OF: Readonly<Record<string, MlpDesign>> = {
-  "bare, our batch": "ours",
-  "bare, OnnxModel batch": "ours, OnnxModel batch",
+/** Whose batch bare is told, as it was in the last window, and whether its gaps between runs too. */
+const LIKE: Readonly<Record<string, { readonly design: MlpDesign; readonly hasGaps?: boolean }>> = {
+  "bare, our batch": { design: "ours" },
+  "bare, our batch and gaps": { design: "ours", hasGaps: true },
+  "bare, OnnxModel batch": { design: "ours, OnnxModel batch" },
 };
 /** Thousands of requests: what a process compiles, it compiles in these. */
 const WARM_UP = { callers: 64, seconds: 10 };
@@ -64,18 +66,20 @@ export async function startMlpDesigns(
       pinThread(thread, cores.model);
       pinned.push(`${application}: thread ${String(thread)} of process ${String(pid)} on core ${String(cores.model)}`);
     }
-    const batches = new Map<MlpDesign, number>();
+    const last = new Map<MlpDesign, MlpWindow>();
     const measure: MeasureMlp = async (design, callers, seconds) => {
       const application = APPLICATIONS[design];
       const window = { cores, callers, seconds };
       if (application !== undefined) {
         const figures = await measureOurs(cluster, { ...window, application });
-        batches.set(design, Math.round(figures.meanBatch));
+        last.set(design, figures);
         return figures;
       }
-      const batchOf = BATCH_OF[design];
-      const batchSize = batchOf === undefined ? callers : (batches.get(batchOf) ?? 1);
-      return measureBareAs(design, { ...window, path, batchSize });
+      const like = LIKE[design];
+      const model = like === undefined ? undefined : last.get(like.design);
+      const batchSize = model === undefined ? callers : Math.round(model.meanBatch);
+      const gapMs = model !== undefined && like?.hasGaps === true ? gapMsOf(model) : 0;
+      return measureBareAs(design, { ...window, path, batchSize, gapMs });
     };
     return { measure, pinned, close: () => cluster.close() };
   } catch (error) {
@@ -85,7 +89,12 @@ export async function startMlpDesigns(
 }
 
 type Window = { readonly cores: BatchCores; readonly callers: number; readonly seconds: number };
-type BareWindow = Window & { readonly path: string; readonly batchSize: number };
+type BareWindow = Window & { readonly path: string; readonly batchSize: number; readonly gapMs: number };
+
+/** For how long nothing ran between two runs, on average. */
+function gapMsOf({ meanRunMs, busyShare }: MlpWindow): number {
+  return Math.max(0, (meanRunMs * (1 - busyShare)) / busyShare);
+}
 
 async function measureBareAs(design: MlpDesign, window: BareWindow): Promise<MlpWindow> {
   const endBusy = design === "bare, other core busy" ? keepBusy(window.cores.load) : undefined;
@@ -96,10 +105,11 @@ async function measureBareAs(design: MlpDesign, window: BareWindow): Promise<Mlp
   }
 }
 
-async function measureBare({ path, batchSize, cores, seconds }: BareWindow): Promise<MlpWindow> {
-  const { rowsPerSecond, p50Ms } = await pinnedBare({ path, threads: 1, batchSize, seconds }, cores.model);
-  const meanRunMs = (batchSize * 1_000) / rowsPerSecond;
-  return { rowsPerSecond, p50Ms, p99Ms: Number.NaN, meanBatch: batchSize, meanRunMs, busyShare: 1 };
+async function measureBare({ path, batchSize, gapMs, cores, seconds }: BareWindow): Promise<MlpWindow> {
+  const options = { path, threads: 1, batchSize, gapMs, seconds };
+  const { rowsPerSecond, p50Ms, meanRunMs } = await pinnedBare(options, cores.model);
+  const busyShare = (rowsPerSecond * meanRunMs) / (batchSize * 1_000);
+  return { rowsPerSecond, p50Ms, p99Ms: Number.NaN, meanBatch: batchSize, meanRunMs, busyShare };
 }
 
 async function measureOurs(
