@@ -30,6 +30,8 @@ export type Release = {
   readonly hasServed?: boolean;
   /** Deployments whose version in it had not passed its steps when another release was deployed over it. */
   readonly unproven?: readonly DeploymentName[];
+  /** Replicas that somebody asked for by hand while it served or was to, by deployment name. */
+  readonly scale?: Readonly<Record<string, number>>;
 };
 
 /** What is stored of an application. */
@@ -46,8 +48,6 @@ export type ApplicationRecord = {
   readonly isDeleting: boolean;
   /** How far the target is on its way; of an earlier generation, or undefined: it has not begun. */
   readonly rollout?: RolloutRecord | undefined;
-  /** Replicas that somebody asked for by hand, by deployment name; records of an earlier release have none. */
-  readonly scale?: Readonly<Record<string, number>>;
 };
 
 /** How the deployments of a release move to their new versions. */

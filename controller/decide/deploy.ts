@@ -63,7 +63,9 @@ export function routeOwner(
 function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: DeployInput): ApplicationRecord {
   const generation = (before?.releases[0]?.generation ?? 0) + 1;
   const wasServed = releasesOf(before).some((other) => other.hasServed === true && isSame(other, { spec, secrets }));
-  const release: Release = { generation, spec, secrets, ...(wasServed ? { hasServed: true } : {}) };
+  const current = before === undefined || before.isDeleting ? undefined : effectiveRelease(before);
+  const scale = keptScale(current, spec);
+  const release: Release = { generation, spec, secrets, scale, ...(wasServed ? { hasServed: true } : {}) };
   const stable = before?.isDeleting === true ? 0 : (before?.stable ?? 0);
   // What is deployed again, by a rollback say, is kept once: going to and fro must not push the others out.
   const older = releasesOf(before).filter((other) => other.generation === stable || !isSame(other, { spec, secrets }));
@@ -75,7 +77,6 @@ function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: D
     stable,
     failure: undefined,
     isDeleting: false,
-    scale: keptScale(before, spec),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { DeploymentId } from "../../core/ids.ts";
 import { deploymentId } from "../../core/ids.ts";
-import { type ApplicationRecord, effectiveRelease } from "./cluster.ts";
+import { type ApplicationRecord, effectiveRelease, type Release } from "./cluster.ts";
 
 /** What becomes of a count that somebody asked for by hand. */
 export type ScaleDecision =
@@ -32,20 +32,26 @@ export function scale(application: ApplicationRecord | undefined, name: string, 
   return {
     kind: "scale",
     deployment: deploymentId(application.name, spec.name),
-    record: { ...application, scale: { ...application.scale, [name]: count } },
+    record: { ...application, releases: application.releases.map((one) => scaled(application, one, { name, count })) },
     isAutoscaled: autoscaling !== undefined,
   };
 }
 
+/** The release on its way has the count, and the one that serves meanwhile: the latter may have to serve on. */
+function scaled(
+  application: ApplicationRecord,
+  release: Release,
+  { name, count }: { readonly name: string; readonly count: number },
+): Release {
+  const isInUse = release === effectiveRelease(application) || release.generation === application.stable;
+  return isInUse ? { ...release, scale: { ...release.scale, [name]: count } } : release;
+}
+
 /** Counts asked for by hand that a deploy leaves in force: those of deployments whose declared count is as before. */
-export function keptScale(
-  before: ApplicationRecord | undefined,
-  after: ApplicationRecord["releases"][number]["spec"],
-): Readonly<Record<string, number>> {
-  const was = before === undefined || before.isDeleting ? undefined : effectiveRelease(before)?.spec.deployments;
+export function keptScale(before: Release | undefined, after: Release["spec"]): Readonly<Record<string, number>> {
   const kept: [name: string, count: number][] = [];
   for (const [name, count] of Object.entries(before?.scale ?? {})) {
-    const old = was?.find((one) => one.name === name)?.options;
+    const old = before?.spec.deployments.find((one) => one.name === name)?.options;
     const now = after.deployments.find((one) => one.name === name)?.options;
     if (old === undefined || now === undefined || (old.autoscaling === undefined) !== (now.autoscaling === undefined)) {
       continue;

@@ -2,7 +2,7 @@ import type { DeploymentId, Version } from "../../core/ids.ts";
 import { deploymentId } from "../../core/ids.ts";
 import type { DeploymentSpec } from "../../core/spec.ts";
 import type { Signals } from "./autoscale.ts";
-import type { ApplicationRecord, ReplicaRecord, Target, TargetReason } from "./cluster.ts";
+import type { ApplicationRecord, Release, ReplicaRecord, Target, TargetReason } from "./cluster.ts";
 import { deploymentsOf, effectiveRelease } from "./cluster.ts";
 
 /** What a deployment is to have. */
@@ -41,7 +41,7 @@ export function target(
       version: spec.version,
       ...(hasFailed
         ? { target: 0, reason: "startFailed" as const }
-        : (scaled({ id, spec }) ?? declared(application, spec))),
+        : (scaled({ id, spec }) ?? declared(release, spec))),
     };
   });
   const versions = new Map<DeploymentId, Version>(effective.map(({ id, spec }) => [id, spec.version]));
@@ -58,7 +58,7 @@ export function target(
 }
 
 /** A count asked for by hand goes before the declared one. */
-function declared({ scale }: ApplicationRecord, { name, options }: DeploymentSpec): Scaled {
+function declared({ scale }: Release, { name, options }: DeploymentSpec): Scaled {
   const manual = scale !== undefined && Object.hasOwn(scale, name) ? scale[name] : undefined;
   if (manual !== undefined) return { target: manual, reason: "scaledByHand" };
   return { target: options.numReplicas, reason: "declared" };

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { applicationAfter } from "../../../../controller/decide/apply-action.ts";
+import { type ApplicationRecord, deploymentsOf } from "../../../../controller/decide/cluster.ts";
 import { deploy } from "../../../../controller/decide/deploy.ts";
 import { scale } from "../../../../controller/decide/scale.ts";
 import { target } from "../../../../controller/decide/target.ts";
@@ -7,8 +9,24 @@ import type { AutoscalingSpec } from "../../../../core/spec.ts";
 import { applicationRecord, applicationSpec } from "../../../fake/cluster-fixture.ts";
 
 const fixed = applicationRecord([applicationSpec("app", { D: { replicas: 2 } })], { stable: 1 });
+const both = applicationRecord([applicationSpec("app", { D: { replicas: 2 }, Gone: {} })], { stable: 1 });
 const bounds = { minReplicas: 1, maxReplicas: 4 } as AutoscalingSpec;
 const scaling = applicationRecord([applicationSpec("app", { D: { options: { autoscaling: bounds } } })]);
+
+function scaledTo(count: number, application: ApplicationRecord, name = "D"): ApplicationRecord {
+  const decision = scale(application, name, count);
+  return decision.kind === "scale" ? decision.record : assert.fail(decision.reason);
+}
+
+function deployed(before: ApplicationRecord, given: Parameters<typeof applicationSpec>[1]): ApplicationRecord {
+  const { record } = deploy(before, { spec: applicationSpec("app", given), secrets: {} });
+  return record ?? assert.fail("nothing changed");
+}
+
+function wantedOf(application: ApplicationRecord): readonly unknown[] {
+  const wanted = target(application, [], () => undefined).find(({ deployment }) => deployment.endsWith("/D"));
+  return [wanted?.target, wanted?.reason];
+}
 
 describe("a count that somebody asked for", () => {
   it("is the target of a fixed deployment", () => {
@@ -32,14 +50,28 @@ describe("a count that somebody asked for", () => {
   });
 
   it("outlives a deploy that declares the same count, and ends with one that declares another", () => {
-    const before = { ...fixed, scale: { D: 5, Gone: 2 } };
-    const input = (given: Parameters<typeof applicationSpec>[1]) => ({
-      spec: applicationSpec("app", given),
-      secrets: {},
-    });
-    assert.deepEqual(deploy(before, input({ D: { version: "v2", replicas: 2 } })).record?.scale, { D: 5 });
-    assert.deepEqual(deploy(before, input({ D: { version: "v2", replicas: 3 } })).record?.scale, {});
-    assert.deepEqual(deploy(before, input({ D: { options: { autoscaling: bounds } } })).record?.scale, {});
+    const before = scaledTo(5, scaledTo(2, both, "Gone"));
+    assert.deepEqual(wantedOf(deployed(before, { D: { version: "v2", replicas: 2 } })), [5, "scaledByHand"]);
+    assert.deepEqual(wantedOf(deployed(before, { D: { version: "v2", replicas: 3 } })), [3, "declared"]);
+    assert.deepEqual(
+      deployed(before, { D: { options: { autoscaling: bounds } } }).releases.map(({ scale: counts }) => counts),
+      [{}, { D: 5, Gone: 2 }],
+    );
+  });
+
+  it("is that of the version it was asked of, and in force again where one that declares another is given up", () => {
+    const rolling = deployed(scaledTo(5, fixed), { D: { version: "v2", replicas: 3 } });
+    const givenUp = (application: ApplicationRecord): ApplicationRecord => {
+      const [deployment] = deploymentsOf(application.releases[0] ?? assert.fail());
+      const { target: generation, stable: fallback } = application;
+      const why = { deployment: deployment?.id ?? assert.fail(), reason: "gateFailed", cause: "too slow" } as const;
+      const action = { kind: "giveUp", application: application.name, generation, fallback, ...why } as const;
+      return applicationAfter(application, action) ?? assert.fail();
+    };
+    assert.deepEqual(wantedOf(givenUp(rolling)), [5, "scaledByHand"]);
+    // Asked for on the way it is for both: whichever serves in the end.
+    assert.deepEqual(wantedOf(scaledTo(7, rolling)), [7, "scaledByHand"]);
+    assert.deepEqual(wantedOf(givenUp(scaledTo(7, rolling))), [7, "scaledByHand"]);
   });
 
   it("outlives a deploy whatever the name of its deployment", () => {
@@ -50,6 +82,6 @@ describe("a count that somebody asked for", () => {
       spec: applicationSpec("app", { ["__proto__"]: { version: "v2", replicas: 2 } }),
       secrets: {},
     });
-    assert.deepEqual(Object.entries(record?.scale ?? {}), [["__proto__", 5]]);
+    assert.deepEqual(Object.entries(record?.releases[0]?.scale ?? {}), [["__proto__", 5]]);
   });
 });

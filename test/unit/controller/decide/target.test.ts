@@ -19,7 +19,8 @@ const old = replicaRecord("o1", { deployment: idOf("app", "Old") });
 describe("the target of a deployment", () => {
   it("is what the specification declares, what somebody asked for since, or what its own scaling says", () => {
     const spec = applicationSpec("app", { A: { replicas: 2 }, B: { replicas: 1 }, C: { replicas: 1 } });
-    const record = applicationRecord([spec], { scale: { B: 5, C: 6 } });
+    const release = { generation: 1, spec, secrets: {}, scale: { B: 5, C: 6 } };
+    const record = applicationRecord([spec], { releases: [release] });
     const wanted = decide(record, [], ({ id }) =>
       id === idOf("app", "C") ? { target: 7, reason: "loadRose" } : undefined,
     );
@@ -27,7 +28,8 @@ describe("the target of a deployment", () => {
   });
 
   it("is what is declared where a deployment has the name of a member that every object has", () => {
-    const record = applicationRecord([applicationSpec("app", { constructor: { replicas: 2 } })], { scale: {} });
+    const spec = applicationSpec("app", { constructor: { replicas: 2 } });
+    const record = applicationRecord([spec], { releases: [{ generation: 1, spec, secrets: {}, scale: {} }] });
     assert.deepEqual(short(target(record, [])), ["app/constructor 2 declared"]);
   });
 
