@@ -30,8 +30,8 @@ export type DeployDecision = {
   readonly record: ApplicationRecord | undefined;
 };
 
-/** An application as somebody wants it. */
-export type DeployInput = { readonly spec: ApplicationSpec; readonly secrets: Readonly<Record<string, string>> };
+/** An application as somebody wants it. `scale`: counts set by hand that it had before, where it goes back to it. */
+export type DeployInput = Pick<Release, "spec" | "secrets" | "scale">;
 
 /**
  * What deploying `input` over what is there means. The same specification again changes nothing, unless the one before
@@ -60,11 +60,12 @@ export function routeOwner(
   return undefined;
 }
 
-function withRelease(before: ApplicationRecord | undefined, { spec, secrets }: DeployInput): ApplicationRecord {
+function withRelease(before: ApplicationRecord | undefined, input: DeployInput): ApplicationRecord {
+  const { spec, secrets } = input;
   const generation = (before?.releases[0]?.generation ?? 0) + 1;
   const wasServed = releasesOf(before).some((other) => other.hasServed === true && isSame(other, { spec, secrets }));
   const current = before === undefined || before.isDeleting ? undefined : effectiveRelease(before);
-  const scale = keptScale(current, spec);
+  const scale = { ...input.scale, ...keptScale(current, spec) };
   const release: Release = { generation, spec, secrets, scale, ...(wasServed ? { hasServed: true } : {}) };
   const stable = before?.isDeleting === true ? 0 : (before?.stable ?? 0);
   // What is deployed again, by a rollback say, is kept once: going to and fro must not push the others out.

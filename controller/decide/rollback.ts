@@ -30,7 +30,8 @@ export function rollback(application: ApplicationRecord, version: string | undef
     return { kind: "refuse", reason: "tooShort" };
   const chosen = version === undefined ? servedBefore(application, current) : named(application, version);
   if (typeof chosen === "string") return { kind: "refuse", reason: chosen };
-  const input = { spec: chosen.spec, secrets: { ...chosen.secrets, ...ofThoseNames(chosen, current) } };
+  const { spec, scale = {} } = chosen;
+  const input = { spec, scale, secrets: { ...chosen.secrets, ...ofThoseNames(chosen, current) } };
   return { kind: "deploy", input, version: versionOf(chosen.spec) };
 }
 

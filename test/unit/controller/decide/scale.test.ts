@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { applicationAfter } from "../../../../controller/decide/apply-action.ts";
 import { type ApplicationRecord, deploymentsOf } from "../../../../controller/decide/cluster.ts";
 import { deploy } from "../../../../controller/decide/deploy.ts";
+import { rollback } from "../../../../controller/decide/rollback.ts";
 import { scale } from "../../../../controller/decide/scale.ts";
 import { target } from "../../../../controller/decide/target.ts";
 import type { AutoscalingSpec } from "../../../../core/spec.ts";
@@ -72,6 +73,25 @@ describe("a count that somebody asked for", () => {
     // Asked for on the way it is for both: whichever serves in the end.
     assert.deepEqual(wantedOf(scaledTo(7, rolling)), [7, "scaledByHand"]);
     assert.deepEqual(wantedOf(givenUp(scaledTo(7, rolling))), [7, "scaledByHand"]);
+  });
+
+  it("is in force again with the version it was asked of, when that is rolled back to", () => {
+    const promoted = (before: ApplicationRecord): ApplicationRecord => {
+      const { name: application, target: generation } = before;
+      const action = { kind: "promote", application, generation, reason: "serving" } as const;
+      return applicationAfter(before, action) ?? assert.fail();
+    };
+    const other = promoted(deployed(scaledTo(5, promoted(fixed)), { D: { version: "v2", replicas: 3 } }));
+    const decision = rollback(other, undefined);
+    assert.ok(decision.kind === "deploy");
+    const back = deploy(other, decision.input).record ?? assert.fail("nothing changed");
+    assert.deepEqual(
+      [wantedOf(other), wantedOf(back)],
+      [
+        [3, "declared"],
+        [5, "scaledByHand"],
+      ],
+    );
   });
 
   it("outlives a deploy whatever the name of its deployment", () => {
