@@ -330,6 +330,7 @@ export class ReplicaKeeper {
     record.reason = failure.reason;
     record.report = undefined;
     record.failedStarts = decision.failedStarts;
+    record.startFailure = failure.reason;
     record.restartAt = decision.kind === "restart" ? decision.at : undefined;
     record.restartDelayMs = decision.kind === "restart" ? decision.at - clock.now() : 0;
     record.vitalSigns = undefined;

@@ -65,6 +65,8 @@ export type ReplicaRecord = {
   memory: ReplicaMemory | undefined;
   restarts: number;
   failedStarts: number;
+  /** Why the last of them failed. */
+  startFailure: string;
   crashes: number;
   /** Stops the fetching of its bundle. */
   preparing: AbortController | undefined;
@@ -91,6 +93,7 @@ export function createRecord(assigned: AssignedReplica): ReplicaRecord {
     memory: undefined,
     restarts: 0,
     failedStarts: 0,
+    startFailure: "",
     crashes: 0,
     preparing: undefined,
     limit: undefined,
@@ -134,8 +137,11 @@ export function toReport(record: ReplicaRecord): ReplicaReport {
 }
 
 /** A ready replica has one too where it is not well, is to be replaced, or could not take its new options. */
-function reasonOf({ vitalSigns, memory, report, reason }: ReplicaRecord, state: ReplicaState): string {
+function reasonOf(record: ReplicaRecord, state: ReplicaState): string {
+  const { vitalSigns, memory, report, reason } = record;
   if (state === "draining") return vitalSigns?.reason || reason;
+  // How far the next try is tells nobody what is wrong, and a version is given up for what is told at that moment.
+  if (state === "starting" && record.failedStarts > 0) return record.startFailure;
   if (state !== "ready") return reason;
   return vitalSigns?.reason || memory?.retireReason || (report?.reason ?? "");
 }

@@ -34,7 +34,8 @@ export function stopOnInterrupt(context: CommandContext, cluster: LocalCluster):
       unsubscribe();
       if (end.kind === "failed") throw end.error;
       if (interrupts > 0 && !isReady) throw new CliError(EXIT.interrupted, "interrupted before it was ready");
-      print.note("stopped; nothing is left running");
+      // Of one that never was ready its error is told: what runs may be another that was there before.
+      if (isReady) print.note("stopped; nothing is left running");
     },
   };
 }

@@ -86,6 +86,24 @@ test("failed starts are counted and tried again with backoff", async () => {
   assert.match(bed.controller.report("r1")?.reason ?? "", /exited with code 1 before it was ready/);
 });
 
+test("while it starts again after a failed start it tells why that failed, until it is ready", async () => {
+  const bed = await WorkerBed.start();
+  const first = await bed.ordered("r1");
+  first.say({ kind: "replica", report: replicaReport({ state: "failed", reason: "TypeError: x (app.ts:3)" }) });
+  first.exit({ kind: "exited", code: 1 });
+  await bed.clock.advanceAsync(400);
+  const again = bed.child("r1");
+  assert.notEqual(again, first);
+  again.dial(bed.worker);
+  again.say({ kind: "replica", report: replicaReport({ reason: "setup" }) });
+  await bed.clock.advanceAsync(10);
+  const starting = bed.controller.report("r1");
+  assert.deepEqual([starting?.state, starting?.reason], ["starting", "TypeError: x (app.ts:3)"]);
+  again.sayReady();
+  await bed.clock.advanceAsync(10);
+  assert.deepEqual([bed.controller.report("r1")?.state, bed.controller.report("r1")?.reason], ["ready", ""]);
+});
+
 test("a bundle that cannot be used is a permanent failure of the replica, with its message", async () => {
   const bed = await WorkerBed.start({
     prepare: () => Promise.reject(new InvalidSpecError("sharp@1 is not installed")),
