@@ -20,7 +20,9 @@ export function formatLogLine(line: LogLine): string {
   const error = text(record(line["err"])["stack"]) || text(record(line["err"])["message"]);
   const words = [`[${replica}]`, level === "info" || level === "" ? "" : `${level}:`, text(line["msg"]), error];
   const sentence = words.filter((word) => word !== "").join(" ");
-  return request === "" ? sentence : `${sentence} (request ${request})`;
+  // Beside the message, not at the end of a stack: lines are looked for by request.
+  const [first = "", ...others] = sentence.split("\n");
+  return request === "" ? sentence : [`${first} (request ${request})`, ...others].join("\n");
 }
 
 /** Whether a line belongs on the terminal of who serves in the foreground: what user code printed, and warnings. */

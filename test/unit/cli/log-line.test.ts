@@ -45,6 +45,17 @@ test("lines are labelled by replica, with level and request where there is somet
     formatLogLine({ level: 40, process: "replica-3", msg: "x", err: { stack: "Error: y\n at z" } }),
     "[replica-3] warn: x Error: y\n at z",
   );
+  assert.equal(
+    formatLogLine({
+      level: 50,
+      replica: "app-1",
+      msg: "it failed",
+      requestId: "r7",
+      err: { stack: "Error: y\n at z" },
+    }),
+    "[app-1] error: it failed Error: y (request r7)\n at z",
+    "who looks for a request's lines finds the message",
+  );
   assert.equal(formatLogLine(parseLogLine("replica-3", "FATAL: out of memory")), "[replica-3] FATAL: out of memory");
 });
 
