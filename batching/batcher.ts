@@ -27,8 +27,8 @@ import { WaitingItems } from "./waiting-items.ts";
  * (decide/ahead.ts). Which of the waiting items run together is decide/select.ts' to say.
  *
  * An item that is cancelled or expires before it is handed over never reaches the handler, nor does one that could not be
- * answered in time then, but for a trial of an idle handler's (next-batch.ts); one that is cancelled later is answered at once and its result dropped. Batches are answered in their order. Whatever the
- * handler does, the loop goes on.
+ * answered in time then, but for a trial of an idle handler's (next-batch.ts); one that is cancelled later is answered at
+ * once and its result dropped. Batches are answered in their order. Whatever the handler does, the loop goes on.
  */
 
 /** What a batcher runs on. */

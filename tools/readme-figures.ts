@@ -16,7 +16,7 @@ type Figure = { readonly median: number | null; readonly ratio?: { readonly medi
 type Design = { readonly design: string; readonly figures: Readonly<Record<string, Figure>> };
 type Result = { readonly load: string; readonly designs: readonly Design[] };
 
-/** `ratios`: of which figures the ratio to the bare server's is shown; "added": milliseconds more than its median. */
+/** `shown`: of which figures the ratio to the bare server's; "added": milliseconds more than its median. */
 type Row = { readonly title: string; readonly load: string; readonly shown: readonly string[] | "added" };
 
 const THROUGHPUT = ["perSecond", "proxyMicros"];

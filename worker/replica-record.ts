@@ -65,7 +65,7 @@ export type ReplicaRecord = {
   memory: ReplicaMemory | undefined;
   restarts: number;
   failedStarts: number;
-  /** Why the last of them failed. */
+  /** Why the last of them failed; its `reason` is how far the next one is. */
   startFailure: string;
   crashes: number;
   /** Stops the fetching of its bundle. */
@@ -138,10 +138,10 @@ export function toReport(record: ReplicaRecord): ReplicaReport {
 
 /** A ready replica has one too where it is not well, is to be replaced, or could not take its new options. */
 function reasonOf(record: ReplicaRecord, state: ReplicaState): string {
-  const { vitalSigns, memory, report, reason } = record;
+  const { vitalSigns, memory, report, reason, failedStarts, startFailure } = record;
   if (state === "draining") return vitalSigns?.reason || reason;
   // How far the next try is tells nobody what is wrong, and a version is given up for what is told at that moment.
-  if (state === "starting" && record.failedStarts > 0) return record.startFailure;
+  if (state === "starting" && failedStarts > 0) return startFailure;
   if (state !== "ready") return reason;
   return vitalSigns?.reason || memory?.retireReason || (report?.reason ?? "");
 }

@@ -42,7 +42,7 @@ export function deploy(before: ApplicationRecord | undefined, input: DeployInput
   const plan = planOf(current, input);
   const isRetry = before?.failure !== undefined || before?.isDeleting === true;
   if (current !== undefined && !isRetry && isSame(current, input)) return { plan, record: undefined };
-  return { plan, record: withRelease(before, input) };
+  return { plan, record: withRelease(before, current, input) };
 }
 
 /** The route prefix belongs to another application, which is named. One that is being deleted answers no more. */
@@ -60,11 +60,14 @@ export function routeOwner(
   return undefined;
 }
 
-function withRelease(before: ApplicationRecord | undefined, input: DeployInput): ApplicationRecord {
+function withRelease(
+  before: ApplicationRecord | undefined,
+  current: Release | undefined,
+  input: DeployInput,
+): ApplicationRecord {
   const { spec, secrets } = input;
   const generation = (before?.releases[0]?.generation ?? 0) + 1;
   const wasServed = releasesOf(before).some((other) => other.hasServed === true && isSame(other, { spec, secrets }));
-  const current = before === undefined || before.isDeleting ? undefined : effectiveRelease(before);
   const scale = { ...input.scale, ...keptScale(current, spec) };
   const release: Release = { generation, spec, secrets, scale, ...(wasServed ? { hasServed: true } : {}) };
   const stable = before?.isDeleting === true ? 0 : (before?.stable ?? 0);

@@ -32,7 +32,7 @@ export function rollback(application: ApplicationRecord, version: string | undef
   if (typeof chosen === "string") return { kind: "refuse", reason: chosen };
   const { spec, scale = {} } = chosen;
   const input = { spec, scale, secrets: { ...chosen.secrets, ...ofThoseNames(chosen, current) } };
-  return { kind: "deploy", input, version: versionOf(chosen.spec) };
+  return { kind: "deploy", input, version: versionOf(spec) };
 }
 
 /** The kept releases, newest first, each version once. */
